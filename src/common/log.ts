@@ -1,0 +1,1 @@
+/** Application log by component and level, as Envoy's `-l` and `--component-log-level` set them. */

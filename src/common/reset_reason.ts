@@ -1,0 +1,12 @@
+/** Why a stream to an upstream ended before its time: decides the reply, its flag and details, and whether it is retried. */
+
+export type ResetReason =
+  | 'remote connection failure'
+  | 'local connection failure'
+  | 'connection timeout'
+  | 'connection termination'
+  | 'protocol error'
+  | 'overflow'
+  | 'remote reset'
+  | 'remote refused stream reset'
+  | 'local reset';

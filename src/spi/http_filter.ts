@@ -1,0 +1,78 @@
+/** The contract of an HTTP filter: Envoy's decoder and encoder callbacks, statuses and what the manager lends to a filter. */
+
+import type { Bytes } from '../../native-free/bytes/bytes.ts';
+import type { HeaderMap, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
+import type { StreamInfo } from '../common/stream_info.ts';
+
+/** What the manager does after a headers callback. */
+export const HeadersStatus = {
+  /** Hand the headers to the next filter. */
+  Continue: 0,
+  /** Stop here; data still comes to this filter. Resume by `continueDecoding()` / `continueEncoding()`. */
+  StopIteration: 1,
+  /** Stop here and buffer all data until resumed. */
+  StopAllIterationAndBuffer: 2,
+  /** As above, and the peer is paused at the buffer limit. */
+  StopAllIterationAndWatermark: 3,
+} as const;
+export type HeadersStatus = (typeof HeadersStatus)[keyof typeof HeadersStatus];
+
+/** What the manager does after a data callback. */
+export const DataStatus = {
+  Continue: 0,
+  /** Keep this piece; over the limit the stream fails (413 for requests, 500 for responses). */
+  StopIterationAndBuffer: 1,
+  /** Keep this piece; at the limit the peer is paused. */
+  StopIterationAndWatermark: 2,
+  /** The filter took the piece. */
+  StopIterationNoBuffer: 3,
+} as const;
+export type DataStatus = (typeof DataStatus)[keyof typeof DataStatus];
+
+export const TrailersStatus = { Continue: 0, StopIteration: 1 } as const;
+export type TrailersStatus = (typeof TrailersStatus)[keyof typeof TrailersStatus];
+
+/** A piece of a body, lent for the call: copy what must outlive it. */
+export interface BodyPiece {
+  bytes: Bytes;
+  start: number;
+  end: number;
+}
+
+interface FilterCallbacks {
+  readonly info: StreamInfo;
+  /** Ends the exchange with a reply of our own; `details` becomes %RESPONSE_CODE_DETAILS%, `flag` a response flag bit or -1. */
+  sendLocalReply(
+    status: number,
+    body: string,
+    details: string,
+    flag?: number,
+    edit?: (headers: HeaderMap) => void,
+  ): void;
+  /** Ends the stream without a further byte. */
+  resetStream(details: string): void;
+  /** The per-route configuration of this filter, most specific first; undefined when the route has none. */
+  perRouteConfig(): unknown;
+}
+
+export interface DecoderFilterCallbacks extends FilterCallbacks {
+  continueDecoding(): void;
+}
+
+export interface EncoderFilterCallbacks extends FilterCallbacks {
+  continueEncoding(): void;
+}
+
+/** All callbacks are synchronous; an exception from one ends the stream with 500 and is logged, never the process. */
+export interface StreamFilter {
+  decodeHeaders?(head: RequestHead, endStream: boolean): HeadersStatus;
+  decodeData?(piece: BodyPiece, endStream: boolean): DataStatus;
+  decodeTrailers?(trailers: HeaderMap): TrailersStatus;
+  encodeHeaders?(head: ResponseHead, endStream: boolean): HeadersStatus;
+  encodeData?(piece: BodyPiece, endStream: boolean): DataStatus;
+  encodeTrailers?(trailers: HeaderMap): TrailersStatus;
+  setDecoderCallbacks?(callbacks: DecoderFilterCallbacks): void;
+  setEncoderCallbacks?(callbacks: EncoderFilterCallbacks): void;
+  /** The stream is over, however it ended; comes exactly once. */
+  onDestroy?(): void;
+}
