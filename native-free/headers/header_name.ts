@@ -6,6 +6,8 @@ export interface HeaderName {
   readonly text: string;
   /** `\r\n<name>: `, ready to be appended to an HTTP/1 head before the value. */
   readonly wire: string;
+  /** Bits that code above the codec gives to names it treats specially, so that one pass over a map finds them all. */
+  flags: number;
 }
 
 const interned = new Map<string, HeaderName>();
@@ -35,5 +37,5 @@ export function findHeaderName(lower: string): HeaderName | undefined {
 
 /** A name object of its own, for a peer's name that nothing in this process looks up. `lower` is lower-case already. */
 export function makeHeaderName(lower: string): HeaderName {
-  return { text: lower, wire: `\r\n${lower}: ` };
+  return { text: lower, wire: `\r\n${lower}: `, flags: 0 };
 }

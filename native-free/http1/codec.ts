@@ -38,6 +38,7 @@ export interface RequestDecoderOptions extends Http1Limits {
 
 /** Told by a request decoder. Bytes are lent for the call only. A call may pause the decoder, never re-enter it. */
 export interface RequestDecoderEvents {
+  /** `contentLength` is -1 without a Content-Length; a length of 0 comes with framing `none`. */
   onRequestHead(head: RequestHead, framing: Framing, contentLength: number, keepAlive: boolean): void;
   onBody(bytes: Bytes, start: number, end: number): void;
   onTrailers(trailers: HeaderMap): void;
@@ -51,6 +52,7 @@ export interface RequestDecoderEvents {
 export interface ResponseDecoderEvents {
   /** 100 and other informational heads (not 101). */
   onInformational(head: ResponseHead): void;
+  /** `contentLength` is -1 without a Content-Length; with framing `none` it is what HEAD, 304 or a length of 0 say. */
   onResponseHead(head: ResponseHead, framing: Framing, contentLength: number, keepAlive: boolean): void;
   onBody(bytes: Bytes, start: number, end: number): void;
   onTrailers(trailers: HeaderMap): void;

@@ -20,6 +20,8 @@ export interface ConnectionInfo {
   requestedServerName: string;
   terminationDetails: string;
   transportFailureReason: string;
+  /** The name of the filter chain it was given to. */
+  filterChainName?: string;
   /** Present on TLS connections. */
   tls: TlsInfo | undefined;
 }
@@ -80,6 +82,7 @@ export class StreamInfo {
   upstreamCluster = '';
   upstreamHost: HostDescription | undefined;
   upstreamLocalAddress: Address | undefined;
+  upstreamProtocol: Protocol | undefined;
   upstreamTransportFailureReason = '';
   upstreamConnectionId = 0;
   upstreamRequestAttemptCount = 0;

@@ -8,6 +8,8 @@ export interface FormatContext {
   readonly response: ResponseHead | undefined;
   readonly responseTrailers: HeaderMap | undefined;
   readonly localReplyBody: string;
+  /** envoy.data.accesslog.v3.AccessLogType; absent: the end of a finished stream, NotSet while it runs. */
+  readonly accessLogType?: number;
 }
 
 /** Writes one entry for a finished stream. Called once a stream, on the data path: it must only buffer. */

@@ -3,6 +3,9 @@
 import type { Bytes } from '../../native-free/bytes/bytes.ts';
 import type { HeaderMap, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
 import type { StreamInfo } from '../common/stream_info.ts';
+import type { Route } from '../router/route_table.ts';
+import type { FormatContext } from './format.ts';
+import type { WorkerContext } from './worker_context.ts';
 
 /** What the manager does after a headers callback. */
 export const HeadersStatus = {
@@ -39,8 +42,13 @@ export interface BodyPiece {
   end: number;
 }
 
-interface FilterCallbacks {
+export interface FilterCallbacks {
   readonly info: StreamInfo;
+  readonly request: RequestHead;
+  /** The route of this request, chosen once; undefined when none matches. */
+  readonly route: Route | undefined;
+  /** Bytes that may be held for one stream in one direction. */
+  readonly bufferLimit: number;
   /** Ends the exchange with a reply of our own; `details` becomes %RESPONSE_CODE_DETAILS%, `flag` a response flag bit or -1. */
   sendLocalReply(
     status: number,
@@ -51,12 +59,23 @@ interface FilterCallbacks {
   ): void;
   /** Ends the stream without a further byte. */
   resetStream(details: string): void;
-  /** The per-route configuration of this filter, most specific first; undefined when the route has none. */
-  perRouteConfig(): unknown;
 }
 
-export interface DecoderFilterCallbacks extends FilterCallbacks {
+/** What a filter may ask of the manager while a request passes; the terminal filter also answers through it. */
+export interface DecoderFilterCallbacks extends FilterCallbacks, FormatContext {
   continueDecoding(): void;
+  encodeInformational(head: ResponseHead): void;
+  encodeHeaders(head: ResponseHead, endStream: boolean): void;
+  encodeData(bytes: Bytes, start: number, end: number, endStream: boolean): void;
+  encodeTrailers(trailers: HeaderMap): void;
+  /** Stops reading the request from the client, until as many `resumeRequest()` have come. */
+  pauseRequest(): void;
+  resumeRequest(): void;
+  /** The client does not read at present. */
+  readonly downstreamBlocked: boolean;
+  /** Overrides the manager's stream idle timeout; milliseconds, 0: none. */
+  setIdleTimeout(milliseconds: number): void;
+  readonly request: RequestHead;
 }
 
 export interface EncoderFilterCallbacks extends FilterCallbacks {
@@ -73,6 +92,12 @@ export interface StreamFilter {
   encodeTrailers?(trailers: HeaderMap): TrailersStatus;
   setDecoderCallbacks?(callbacks: DecoderFilterCallbacks): void;
   setEncoderCallbacks?(callbacks: EncoderFilterCallbacks): void;
+  /** The client stopped reading: produce no more until `onDownstreamWritable`. */
+  onDownstreamBlocked?(): void;
+  onDownstreamWritable?(): void;
   /** The stream is over, however it ended; comes exactly once. */
   onDestroy?(): void;
 }
+
+/** What an HTTP filter's `filter.ts` exports by default: from its configuration, a maker of one filter a stream. */
+export type HttpFilterFactory = (config: unknown, context: WorkerContext, statPrefix: string) => () => StreamFilter;

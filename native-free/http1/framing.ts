@@ -1,0 +1,99 @@
+/** How a body ends: the one place that decides it, for a message that is read and for one that is written. */
+import type { HeaderMap } from '../headers/header_map.ts';
+import { CONTENT_LENGTH } from '../headers/well_known.ts';
+import type { CodecError, Framing } from './codec.ts';
+import { ERRORS } from './codec_errors.ts';
+
+/** What the field scanner noted about framing. */
+export interface FramingFields {
+  readonly lengths: number;
+  /** Value of the only Content-Length when it is valid, else -1. */
+  readonly contentLength: number;
+  readonly codings: number;
+  readonly chunked: boolean;
+}
+
+/** RFC 9112 section 6.3 for a request, without its leniencies; the order of the refusals is Envoy's. */
+export function receivedRequestFraming(method: string, fields: FramingFields): Framing | CodecError {
+  const connect = method === 'CONNECT';
+  if (connect && fields.lengths > 0 && fields.contentLength !== 0) return ERRORS.connectBody;
+  const error = framingError(fields, connect);
+  if (error !== undefined) return error;
+  if (fields.chunked) return 'chunked';
+  return fields.contentLength > 0 ? 'length' : 'none';
+}
+
+/** RFC 9112 section 6.3 for a response that is not a tunnel's: `requestMethod` is the method it answers. */
+export function receivedResponseFraming(
+  requestMethod: string,
+  status: number,
+  http10: boolean,
+  fields: FramingFields,
+): Framing | CodecError {
+  const error = framingError(fields, false);
+  if (error !== undefined) return error;
+  if (http10 && fields.codings > 0) return ERRORS.encodingInHttp10;
+  if (neverHasBody(status)) {
+    if (fields.codings > 0) return ERRORS.bodilessEncoding;
+    return fields.contentLength > 0 ? ERRORS.bodilessLength : 'none';
+  }
+  if (requestMethod === 'HEAD' || status === 304) return 'none';
+  if (fields.chunked) return 'chunked';
+  if (fields.lengths === 0) return 'close';
+  return fields.contentLength > 0 ? 'length' : 'none';
+}
+
+function framingError(fields: FramingFields, refuseCoding: boolean): CodecError | undefined {
+  if (fields.lengths === 0 && fields.codings === 0) return undefined;
+  if (fields.lengths > 0 && fields.codings > 0) return ERRORS.lengthAndEncoding;
+  if (fields.codings > 0) {
+    return fields.codings > 1 || !fields.chunked || refuseCoding ? ERRORS.transferEncoding : undefined;
+  }
+  return fields.contentLength < 0 ? ERRORS.contentLength : undefined;
+}
+
+/** 1xx and 204 carry neither a body nor a word about its length (RFC 9110 section 8.6). */
+export function neverHasBody(status: number): boolean {
+  return status < 200 || status === 204;
+}
+
+/**
+ * Chooses the framing of a request to be written and completes its headers: without a body, methods that usually have one
+ * say `content-length: 0`, as Envoy does.
+ */
+export function requestFramingToSend(method: string, headers: HeaderMap, endStream: boolean): Framing {
+  if (endStream) {
+    if (!headers.has(CONTENT_LENGTH) && !usuallyBodiless(method)) headers.add(CONTENT_LENGTH, '0');
+    return 'none';
+  }
+  if (method === 'CONNECT') return 'none';
+  return headers.has(CONTENT_LENGTH) ? 'length' : 'chunked';
+}
+
+function usuallyBodiless(method: string): boolean {
+  return method === 'GET' || method === 'HEAD' || method === 'DELETE' || method === 'TRACE' || method === 'CONNECT';
+}
+
+/**
+ * Chooses the framing of a response to be written and completes its headers. `none` also for a response whose body must
+ * not be sent (HEAD, 1xx, 204, 304). `close` only towards HTTP/1.0, which knows no chunks: close the connection then.
+ */
+export function responseFramingToSend(
+  requestMethod: string,
+  status: number,
+  headers: HeaderMap,
+  endStream: boolean,
+  http10: boolean,
+): Framing {
+  if (neverHasBody(status)) {
+    headers.remove(CONTENT_LENGTH);
+    return 'none';
+  }
+  if (requestMethod === 'HEAD' || status === 304) return 'none';
+  if (headers.has(CONTENT_LENGTH)) return endStream ? 'none' : 'length';
+  if (endStream) {
+    headers.add(CONTENT_LENGTH, '0');
+    return 'none';
+  }
+  return http10 ? 'close' : 'chunked';
+}

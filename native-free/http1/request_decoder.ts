@@ -1,0 +1,106 @@
+/** Step 4 of a request's path: the server side of the HTTP/1 codec, from a connection's bytes to heads, bodies and trailers. */
+import type { Bytes } from '../bytes/bytes.ts';
+import { CONTENT_LENGTH } from '../headers/well_known.ts';
+import { CR, LF } from './characters.ts';
+import type { CodecError, RequestDecoderEvents, RequestDecoderOptions } from './codec.ts';
+import { ERRORS } from './codec_errors.ts';
+import { connectionOptions, NO_CONNECTION_OPTIONS } from './connection_options.ts';
+import { receivedRequestFraming } from './framing.ts';
+import { MessageDecoder } from './message_decoder.ts';
+import { RequestLine } from './request_line.ts';
+import { parseTarget, type RequestTarget } from './request_target.ts';
+
+/**
+ * Requests one after the other, pipelined ones too; to take them one at a time, set `paused` in a call.
+ * `onMessageComplete` follows the head within the same `decode` when there is no body, paused or not. After a request that
+ * is not `keepAlive` further bytes are dropped. For CONNECT and upgrades the caller pauses at the head, and when it has
+ * decided calls `startUpgrade()` before it decodes on. `contentLength` is -1 without a Content-Length; one of 0 gives framing `none`.
+ */
+export class Http1RequestDecoder extends MessageDecoder {
+  private readonly events: RequestDecoderEvents;
+  private readonly requestOptions: RequestDecoderOptions;
+  private readonly line: RequestLine;
+  private keepAlive = true;
+  private upgraded = false;
+
+  constructor(events: RequestDecoderEvents, options: RequestDecoderOptions) {
+    const line = new RequestLine();
+    super(events, options, line, options.headersWithUnderscores);
+    this.events = events;
+    this.requestOptions = options;
+    this.line = line;
+  }
+
+  /** All bytes after the current message are handed on as `onBody`: a tunnel, or the protocol that was upgraded to. */
+  startUpgrade(): void {
+    this.upgraded = true;
+    if (this.state === 'idle' || this.state === 'discard') this.state = 'tunnel';
+  }
+
+  /** RFC 9112 section 2.2: empty lines before a request are skipped; Envoy skips any CR and LF. */
+  protected beginMessage(bytes: Bytes, start: number, end: number): number {
+    let pos = start;
+    while (pos < end && (bytes[pos] === CR || bytes[pos] === LF)) pos++;
+    if (pos < end) this.beginHead();
+    return pos;
+  }
+
+  protected onHead(text: string): CodecError | undefined {
+    const { fields, line, requestOptions } = this;
+    const { contentLength } = fields;
+    const headers = fields.take(text);
+    const { method } = line;
+    const framing = receivedRequestFraming(method, fields);
+    if (typeof framing !== 'string') return framing;
+    const connection = fields.connection ? connectionOptions(headers) : NO_CONNECTION_OPTIONS;
+    if (connection.rejected) return ERRORS.nominatedHeader;
+
+    let path = text.substring(line.targetStart, line.targetEnd);
+    let authority = fields.hosts > 0 && !connection.host ? text.substring(fields.hostStart, fields.hostEnd) : '';
+    let scheme = '';
+    if (text.charCodeAt(line.targetStart) !== 0x2f || method === 'CONNECT') {
+      const target = parseTarget(method, path, requestOptions.allowAbsoluteUrl);
+      if (isError(target)) return target;
+      path = target.path;
+      authority = target.authority ?? authority;
+      scheme = target.scheme;
+    }
+
+    const http10 = line.version === 10;
+    const error = this.versionOrHostError(http10);
+    if (error !== undefined) return error;
+    if (http10 && authority === '') authority = requestOptions.defaultHostForHttp10;
+    if (method === 'CONNECT') headers.remove(CONTENT_LENGTH);
+
+    this.keepAlive = !connection.close && (!http10 || connection.keepAlive);
+    const protocol = http10 ? 'HTTP/1.0' : 'HTTP/1.1';
+    const head = { method, path, authority, scheme, protocol, headers } as const;
+    this.events.onRequestHead(head, framing, contentLength, this.keepAlive);
+    this.beginBody(framing, contentLength);
+    return undefined;
+  }
+
+  protected stateAfterMessage(): 'idle' | 'tunnel' | 'discard' {
+    if (this.upgraded) return 'tunnel';
+    return this.keepAlive ? 'idle' : 'discard';
+  }
+
+  protected scoped(error: CodecError): CodecError {
+    return error;
+  }
+
+  private versionOrHostError(http10: boolean): CodecError | undefined {
+    if (http10) {
+      if (!this.requestOptions.acceptHttp10) return ERRORS.lowVersion;
+      if (this.fields.codings > 0) return ERRORS.encodingInHttp10;
+    } else if (this.line.version !== 11) {
+      return ERRORS.lowVersion;
+    }
+    if (this.fields.hosts > 1) return ERRORS.duplicateHost;
+    return this.fields.hostValid ? undefined : ERRORS.invalidHost;
+  }
+}
+
+function isError(target: RequestTarget | CodecError): target is CodecError {
+  return 'status' in target;
+}

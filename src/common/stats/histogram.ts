@@ -1,0 +1,58 @@
+/** A thread's part of one histogram: HdrHistogram, made with the first value, emptied whenever the main thread asks. */
+import { build, type JsHistogram } from 'hdr-histogram-js';
+import type { Histogram } from '../../spi/stats.ts';
+
+/** 24 days in milliseconds: keeps the counts below 15 KB. */
+const largestValue = 2 ** 31 - 1;
+
+/** What one histogram got since the last flush: its name, then value and count in turn, values ascending. */
+export type HistogramInterval = readonly [name: string, counts: Float64Array];
+
+export class ThreadHistogram implements Histogram {
+  readonly name: string;
+  private readonly onFirst: (histogram: ThreadHistogram) => void;
+  private counts: JsHistogram | undefined;
+  private filled = false;
+
+  /** `onFirst` is called with the first value after every `take()`. */
+  constructor(name: string, onFirst: (histogram: ThreadHistogram) => void) {
+    this.name = name;
+    this.onFirst = onFirst;
+  }
+
+  record(value: number): void {
+    if (!this.filled) this.open();
+    // Envoy records whole milliseconds too.
+    this.counts!.recordValue(value > 0 ? (value < largestValue ? Math.trunc(value) : largestValue) : 0);
+  }
+
+  /** What was recorded since the last call. */
+  take(): HistogramInterval {
+    const { counts } = this;
+    const pairs: number[] = [];
+    if (counts !== undefined && this.filled) {
+      for (let index = 0, left = counts.totalCount; left > 0; index++) {
+        const count = counts.getCountAtIndex(index);
+        if (count === 0) continue;
+        pairs.push(counts.valueFromIndex(index), count);
+        left -= count;
+      }
+      counts.reset();
+    }
+    this.filled = false;
+    return [this.name, Float64Array.from(pairs)];
+  }
+
+  private open(): void {
+    this.filled = true;
+    // Two digits, as Envoy's own bins: 2 KB while values stay below 256 ms, growing with the largest value.
+    this.counts ??= build({
+      bitBucketSize: 32,
+      autoResize: true,
+      lowestDiscernibleValue: 1,
+      highestTrackableValue: 2,
+      numberOfSignificantValueDigits: 2,
+    }) as JsHistogram;
+    this.onFirst(this);
+  }
+}

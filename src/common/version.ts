@@ -1,0 +1,18 @@
+/** Who we are, in the forms Envoy's `--version`, `/server_info` and `node.user_agent_build_version` have. */
+import { readFileSync } from 'node:fs';
+import { findPackageJSON } from 'node:module';
+import path from 'node:path';
+
+const packageJson = findPackageJSON(import.meta.url) as string;
+
+/** The folder that holds package.json and config/; the same from src/ and from dist/. */
+export const PACKAGE_ROOT: string = path.dirname(packageJson);
+
+/** Version of this proxy. */
+export const VERSION: string = JSON.parse(readFileSync(packageJson, 'utf8')).version;
+
+/** The Envoy whose API and behaviour this version follows. */
+export const ENVOY_API_VERSION = '1.40.0';
+
+/** `<revision>/<version>/<status>/<build>/<ssl>`; like an Envoy built from an archive we know no revision. */
+export const VERSION_TEXT = `${'0'.repeat(40)}/${VERSION}/Distribution/RELEASE/OpenSSL`;

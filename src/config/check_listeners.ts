@@ -1,0 +1,124 @@
+/** What descriptors and rules cannot say of listeners and filter chains (control path, step 2). */
+import type { envoy } from '../api/envoy_types.ts';
+import { type AnyMessage, typeNameOf } from '../api/registry.ts';
+import { ipVersion } from '../common/address.ts';
+import type { ExtensionFactory } from '../spi/extension.ts';
+import { rowOf } from './check_supported.ts';
+import { type ExtensionLookup, extensionName } from './extension_points.ts';
+import type { Origins } from './origins.ts';
+import type { Report } from './report.ts';
+
+type Listener = envoy.config.listener.v3.Listener;
+
+export function checkListeners(listeners: readonly Listener[], report: Report): void {
+  const names = new Set<string>();
+  const addresses = new Map<string, string>();
+  for (const listener of listeners) {
+    if (listener.name !== '' && names.has(listener.name)) {
+      report.errorIn(listener, 'name', `duplicate listener '${listener.name}'`);
+    }
+    names.add(listener.name);
+    if (listener.address === undefined) report.errorIn(listener, 'address', "'address' is required");
+    else checkAddress(listener, addresses, report);
+    if (listener.filterChains.length === 0 && listener.defaultFilterChain === undefined) {
+      report.errorIn(listener, 'filter_chains', 'no filter chains specified');
+    }
+    checkMatches(listener, report);
+  }
+}
+
+/** A connection must find one chain. */
+function checkMatches(listener: Listener, report: Report): void {
+  const first = listener.filterChains.find((chain) => chain.filterChainMatch === undefined);
+  listener.filterChains.forEach((chain, i) => {
+    if (chain.filterChainMatch !== undefined || chain === first) return;
+    const reason = `filter chain '${chain.name}' has the same matching rules defined as '${first?.name}'`;
+    report.errorIn(listener, `filter_chains[${i}]`, reason);
+  });
+}
+
+function checkAddress(listener: Listener, taken: Map<string, string>, report: Report): void {
+  const address = listener.address?.address;
+  if (address?.case !== 'socketAddress' || address.value.address === '') return;
+  const { address: ip, portSpecifier } = address.value;
+  if (ipVersion(ip) === 0) {
+    report.errorIn(listener, 'address.socket_address.address', `malformed IP address: ${ip}`);
+  }
+  const port = portSpecifier.case === 'portValue' ? portSpecifier.value : 0;
+  const text = `${ip}:${port}`;
+  const other = taken.get(text);
+  if (port !== 0 && other !== undefined) {
+    report.errorIn(listener, 'address', `listener '${listener.name}' has the address ${text} of listener '${other}'`);
+  }
+  taken.set(text, listener.name);
+}
+
+/** A list of filters, of a filter chain (`network`) or a connection manager (`http`): the terminal one must be last, and is. */
+export function checkFilterOrder(
+  owner: AnyMessage,
+  field: string,
+  chain: 'network' | 'http',
+  extensions: ExtensionLookup,
+  report: Report,
+): void {
+  const filters = owner[field === 'filters' ? 'filters' : 'httpFilters'] as Filter[];
+  filters.forEach((filter, i) => {
+    const factory = factoryOf(filter, extensions);
+    if (factory === undefined) return; // reported as unknown or unsupported
+    const last = i === filters.length - 1;
+    const label = `filter named ${filter.name} of type ${factory.name}`;
+    if (factory.terminal === true && !last) {
+      report.errorIn(owner, `${field}[${i}]`, `terminal ${label} must be the last filter in a ${chain} filter chain.`);
+    }
+    if (factory.terminal !== true && last) {
+      report.errorIn(owner, `${field}[${i}]`, `non-terminal ${label} is the last filter in a ${chain} filter chain.`);
+    }
+  });
+}
+
+interface Filter {
+  readonly name: string;
+  readonly configType: { readonly case: string | undefined; readonly value?: unknown };
+}
+
+function factoryOf(filter: Filter, extensions: ExtensionLookup): ExtensionFactory | undefined {
+  if (filter.configType.case !== 'typedConfig') return undefined;
+  return extensions.byType(typeNameOf((filter.configType.value as { typeUrl: string }).typeUrl));
+}
+
+/** The extension of a filter, access logger or transport socket: there must be one, and of this category. */
+export function checkExtension(
+  point: AnyMessage,
+  category: ExtensionFactory['category'],
+  extensions: ExtensionLookup,
+  report: Report,
+  origins: Origins,
+): void {
+  const { name, configType } = point as unknown as Filter;
+  const typeUrl = configType.case === 'typedConfig' ? (configType.value as { typeUrl: string }).typeUrl : '';
+  if (origins.of(point)?.fields.get('typed_config')?.failed || configType.case === 'configDiscovery') return;
+  if (typeUrl === '') {
+    report.errorIn(
+      point,
+      '',
+      `'typed_config' is missing: no extension is known by the name '${name}' alone`,
+      nameHint(name),
+    );
+    return;
+  }
+  const type = typeNameOf(typeUrl);
+  const factory = extensions.byType(type);
+  if (factory !== undefined && factory.category !== category) {
+    report.errorIn(point, 'typed_config', `${factory.name} is not of ${category}, which is expected here`);
+  } else if (factory === undefined && rowOf(type) !== undefined && !type.includes('.transport_sockets.')) {
+    const label = extensionName(type);
+    const reason = label.startsWith(`${category}.`)
+      ? 'is not supported yet'
+      : `is not of ${category}, which is expected here`;
+    report.errorIn(point, 'typed_config', `${label} ${reason}`);
+  }
+}
+
+function nameHint(name: string): string | undefined {
+  return name.startsWith('envoy.') ? "give it a 'typed_config' with its '@type'" : undefined;
+}

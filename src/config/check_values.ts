@@ -1,0 +1,93 @@
+/** Values whose meaning lies outside of the schema (control path, step 2): regexes, files, headers that may not be touched. */
+import { existsSync, statSync } from 'node:fs';
+import type { envoy } from '../api/envoy_types.ts';
+import type { AnyMessage } from '../api/registry.ts';
+import { parseFormat } from '../common/formatter/parse_format.ts';
+import { compileSubstitutionFormat } from '../common/formatter/substitution_format.ts';
+import { checkRegex } from '../common/regex.ts';
+import type { Report } from './report.ts';
+
+type Check = (message: never, report: Report) => void;
+
+/** By message type: called for every message of that type, wherever it stands. */
+const valueChecks: { readonly [typeName: string]: Check | undefined } = {
+  'envoy.type.matcher.v3.RegexMatcher': (message: envoy.type.matcher.v3.RegexMatcher, report) => {
+    if (message.regex === '') return;
+    const problem = checkRegex(message.regex);
+    if (problem !== undefined) report.errorIn(message, 'regex', problem);
+  },
+  'envoy.config.core.v3.DataSource': (message: envoy.config.core.v3.DataSource, report) => {
+    const { specifier } = message;
+    if (specifier.case === 'filename' && specifier.value !== '' && !existsSync(specifier.value)) {
+      report.errorIn(message, 'filename', `file ${specifier.value} does not exist`);
+    }
+    if (specifier.case === 'environmentVariable' && process.env[specifier.value] === undefined) {
+      report.errorIn(message, 'environment_variable', `Environment variable doesn't exist: ${specifier.value}`);
+    }
+  },
+  'envoy.config.core.v3.HeaderValueOption': (message: envoy.config.core.v3.HeaderValueOption, report) => {
+    if (isProtectedHeader(message.header?.key ?? '')) {
+      report.errorIn(message, 'header.key', ':-prefixed or host headers may not be modified');
+    }
+    const format = parseFormat(message.header?.value ?? '');
+    if ('error' in format) report.errorIn(message, 'header.value', format.error);
+  },
+  'envoy.config.core.v3.SubstitutionFormatString': (message: envoy.config.core.v3.SubstitutionFormatString, report) => {
+    const format = compileSubstitutionFormat(message);
+    if ('error' in format) report.errorIn(message, format.path, format.error);
+  },
+  'envoy.config.route.v3.RouteConfiguration': (message: envoy.config.route.v3.RouteConfiguration, report) => {
+    checkRemoved(message, report);
+    const limit = message.maxDirectResponseBodySizeBytes ?? 4096;
+    for (const host of message.virtualHosts) for (const route of host.routes) checkBody(route, limit, report);
+  },
+  'envoy.config.route.v3.VirtualHost': checkRemoved,
+  'envoy.config.route.v3.Route': checkRemoved,
+  'envoy.config.route.v3.WeightedCluster.ClusterWeight': checkRemoved,
+};
+
+export function checkValues(message: AnyMessage, report: Report): void {
+  valueChecks[message.$typeName]?.(message as never, report);
+}
+
+interface RemovesHeaders {
+  readonly requestHeadersToRemove: readonly string[];
+  readonly responseHeadersToRemove: readonly string[];
+}
+
+function checkRemoved(message: RemovesHeaders, report: Report): void {
+  for (const [field, names] of [
+    ['request_headers_to_remove', message.requestHeadersToRemove],
+    ['response_headers_to_remove', message.responseHeadersToRemove],
+  ] as const) {
+    names.forEach((name, i) => {
+      if (isProtectedHeader(name))
+        report.errorIn(message, `${field}[${i}]`, ':-prefixed or host headers may not be removed');
+    });
+  }
+}
+
+function isProtectedHeader(name: string): boolean {
+  return name.startsWith(':') || name.toLowerCase() === 'host';
+}
+
+function checkBody(route: envoy.config.route.v3.Route, limit: number, report: Report): void {
+  if (route.action.case !== 'directResponse') return;
+  const size = bodySize(route.action.value.body);
+  if (size > limit) {
+    report.errorIn(route, 'direct_response.body', `response body size is ${size} bytes; maximum is ${limit}`);
+  }
+}
+
+function bodySize(body: envoy.config.core.v3.DataSource | undefined): number {
+  switch (body?.specifier.case) {
+    case 'inlineString':
+      return Buffer.byteLength(body.specifier.value);
+    case 'inlineBytes':
+      return body.specifier.value.length;
+    case 'filename':
+      return statSync(body.specifier.value, { throwIfNoEntry: false })?.size ?? 0;
+    default:
+      return 0;
+  }
+}

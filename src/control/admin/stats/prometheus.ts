@@ -1,0 +1,83 @@
+/** /stats/prometheus: counters, gauges, histograms; each sorted by the name without tags, `# TYPE` lines and no HELP. */
+import type { StatsMerge, StatValue } from '../../stats_merge.ts';
+import { defaultBuckets, defaultQuantiles, type MergedHistogram } from '../../stats_merge_histogram.ts';
+import type { TaggedName } from '../../stats_merge_tags.ts';
+import { thirtyTwoDigits } from './numbers.ts';
+
+export function* renderPrometheus(
+  stats: StatsMerge,
+  values: readonly StatValue[],
+  histograms: readonly MergedHistogram[],
+  buckets: 'cumulative' | 'summary' = 'cumulative',
+): Generator<string> {
+  for (const kind of ['counter', 'gauge'] as const) {
+    const ofKind = values.filter((stat) => stat.kind === kind);
+    for (const { family, members } of families(stats, ofKind)) {
+      yield `# TYPE ${family} ${kind}\n`;
+      for (const { stat, labels } of members) yield `${family}{${labels}} ${stat.value}\n`;
+    }
+  }
+  for (const { family, members } of families(stats, histograms)) {
+    yield `# TYPE ${family} ${buckets === 'summary' ? 'summary' : 'histogram'}\n`;
+    for (const { stat, labels } of members) {
+      yield buckets === 'summary' ? summaryLines(family, labels, stat) : bucketLines(family, labels, stat);
+    }
+  }
+}
+
+interface Family<T> {
+  readonly family: string;
+  readonly members: readonly { readonly stat: T; readonly labels: string }[];
+}
+
+/** Groups by the name without tags. Within a family Envoy sorts by the parts of the full name: a dot sorts first. */
+function families<T extends { readonly name: string }>(stats: StatsMerge, all: readonly T[]): Family<T>[] {
+  const byBase = new Map<string, { stat: T; labels: string; key: string }[]>();
+  for (const stat of all) {
+    const tagged = stats.tagsOf(stat.name);
+    const member = { stat, labels: labelsOf(tagged), key: stat.name.replaceAll('.', '\0') };
+    const members = byBase.get(tagged.base);
+    if (members === undefined) byBase.set(tagged.base, [member]);
+    else members.push(member);
+  }
+  return [...byBase.keys()].sort().map((base) => {
+    const members = byBase.get(base)!.sort((a, b) => (a.key < b.key ? -1 : 1));
+    return { family: `envoy_${metricName(base)}`, members };
+  });
+}
+
+function metricName(text: string): string {
+  return text.replace(/[^a-zA-Z0-9_]/g, '_');
+}
+
+function labelsOf({ tags }: TaggedName): string {
+  return tags.map(([name, value]) => `${metricName(name)}="${value.replace(/[\\"\n]/g, escapeLabel)}"`).join(',');
+}
+
+function escapeLabel(character: string): string {
+  return character === '\n' ? '\\n' : `\\${character}`;
+}
+
+function bucketLines(family: string, labels: string, { total }: MergedHistogram): string {
+  const start = labels === '' ? '' : `${labels},`;
+  const counts = total.cumulative(defaultBuckets);
+  let lines = '';
+  defaultBuckets.forEach((bound, i) => {
+    lines += `${family}_bucket{${start}le="${bound}"} ${counts[i]}\n`;
+  });
+  lines += `${family}_bucket{${start}le="+Inf"} ${total.count}\n`;
+  lines += `${family}_sum{${labels}} ${thirtyTwoDigits(total.sum)}\n`;
+  return `${lines}${family}_count{${labels}} ${total.count}\n`;
+}
+
+/** Of the last interval, as Envoy does it. */
+function summaryLines(family: string, labels: string, { interval }: MergedHistogram): string {
+  const start = labels === '' ? '' : `${labels},`;
+  const values = interval.quantiles(defaultQuantiles);
+  let lines = '';
+  defaultQuantiles.forEach((quantile, i) => {
+    lines += `${family}{${start}quantile="${quantile}"} ${thirtyTwoDigits(values[i])}\n`;
+  });
+  lines += `${family}_sum{${labels}} ${thirtyTwoDigits(interval.sum)}\n`;
+  return `${lines}${family}_count{${labels}} ${interval.count}\n`;
+}

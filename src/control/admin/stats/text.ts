@@ -1,0 +1,56 @@
+/** /stats as text: `name: value`, then histograms. */
+import type { StatValue } from '../../stats_merge.ts';
+import {
+  type BinnedCounts,
+  defaultBuckets,
+  defaultQuantiles,
+  type MergedHistogram,
+} from '../../stats_merge_histogram.ts';
+import { sixDigits, spelledNumber } from './numbers.ts';
+import type { BucketMode } from './query.ts';
+
+export function* renderText(
+  values: readonly StatValue[],
+  histograms: readonly MergedHistogram[],
+  buckets: BucketMode = 'summary',
+): Generator<string> {
+  for (const { name, value } of values) yield `${name}: ${value}\n`;
+  for (const histogram of histograms) yield `${histogram.name}:${histogramText(histogram, buckets)}\n`;
+}
+
+function histogramText(histogram: MergedHistogram, buckets: BucketMode): string {
+  if (!histogram.used) return ' No recorded values';
+  switch (buckets) {
+    case 'summary':
+      return ` ${summary(histogram)}`;
+    case 'detailed':
+      return `\n  totals=${bins(histogram.total)}\n  intervals=${bins(histogram.interval)}\n  summary=${summary(histogram)}`;
+    default:
+      return ` ${bucketCounts(histogram, buckets)}`;
+  }
+}
+
+/** `P50(interval,cumulative)`; nan while the interval has none. */
+function summary({ interval, total }: MergedHistogram): string {
+  const recent = interval.quantiles(defaultQuantiles);
+  const ever = total.quantiles(defaultQuantiles);
+  return defaultQuantiles
+    .map((quantile, i) => `P${100 * quantile}(${spelledNumber(recent[i])},${spelledNumber(ever[i])})`)
+    .join(' ');
+}
+
+function bucketCounts({ interval, total }: MergedHistogram, mode: 'cumulative' | 'disjoint'): string {
+  const recent = countsByBucket(interval, mode);
+  const ever = countsByBucket(total, mode);
+  return defaultBuckets.map((bound, i) => `B${sixDigits(bound)}(${recent[i]},${ever[i]})`).join(' ');
+}
+
+/** Values up to each bound; `disjoint` takes off what is below the bound before. */
+export function countsByBucket(counts: BinnedCounts, mode: 'cumulative' | 'disjoint'): number[] {
+  const upTo = counts.cumulative(defaultBuckets);
+  return mode === 'cumulative' ? upTo : upTo.map((count, i) => count - (upTo[i - 1] ?? 0));
+}
+
+function bins(counts: BinnedCounts): string {
+  return counts.bins.map(({ lower, width, count }) => `${sixDigits(lower)},${sixDigits(width)}:${count}`).join(', ');
+}

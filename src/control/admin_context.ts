@@ -1,0 +1,108 @@
+/** What the admin interface sees of the server, and what it may do to it. */
+import type { envoy } from '../api/envoy_types.ts';
+import { breakerLimits, Priority } from '../common/breaker_limits.ts';
+import { changeLevel, type LogLevel, listLevels, reopenLog } from '../common/log.ts';
+import { VERSION_TEXT } from '../common/version.ts';
+import { resourceType } from '../snapshot/layout.ts';
+import type {
+  AdminContext,
+  ClusterStatus,
+  ConfigResource,
+  DrainOptions,
+  ListenerStatus,
+  ServerState,
+} from './admin/context.ts';
+import type { KnownCluster } from './cluster_set.ts';
+import type { Server } from './server.ts';
+import type { StatsMerge } from './stats_merge.ts';
+
+export class ServerAdminContext implements AdminContext {
+  readonly versionText = VERSION_TEXT;
+  private readonly server: Server;
+
+  constructor(server: Server) {
+    this.server = server;
+  }
+
+  get stats(): StatsMerge {
+    return this.server.stats;
+  }
+  get commandLineOptions(): Readonly<Record<string, unknown>> {
+    return this.server.options.commandLineOptions;
+  }
+  get node(): envoy.config.core.v3.Node {
+    return this.server.node;
+  }
+  get bootstrap(): envoy.config.bootstrap.v3.Bootstrap {
+    return this.server.bootstrap;
+  }
+  get startTime(): number {
+    return this.server.startTime;
+  }
+
+  state(): ServerState {
+    return this.server.state;
+  }
+
+  resources(): readonly ConfigResource[] {
+    const { clusters, listeners, startTime } = this.server;
+    const resources: ConfigResource[] = [];
+    for (const { message, assignment } of clusters.all()) {
+      const { name } = message;
+      resources.push({ type: resourceType.cluster, name, message, lastUpdated: startTime });
+      resources.push({ type: resourceType.endpoints, name, message: assignment, lastUpdated: startTime });
+    }
+    for (const { name, message } of listeners.all()) {
+      resources.push({ type: resourceType.listener, name, message, lastUpdated: startTime });
+    }
+    return resources;
+  }
+
+  clusters(): readonly ClusterStatus[] {
+    return this.server.clusters.all().map(clusterStatus);
+  }
+
+  listeners(): readonly ListenerStatus[] {
+    return this.server.listeners.all().map(({ name, address }) => ({ name, address }));
+  }
+
+  logLevels(): readonly { readonly component: string; readonly level: LogLevel }[] {
+    return listLevels();
+  }
+
+  changeLogLevel(component: string | undefined, level: LogLevel): boolean {
+    if (!changeLevel(component, level)) return false;
+    const componentLevels = Object.fromEntries(listLevels().map((entry) => [entry.component, entry.level]));
+    const log = { ...this.server.options.log, componentLevels };
+    this.server.workers.broadcast({ kind: 'log_levels', log });
+    return true;
+  }
+
+  failHealthChecks(fail: boolean): void {
+    this.server.healthFailed = fail;
+  }
+
+  drainListeners(_options: DrainOptions): void {
+    void this.server.drainListeners();
+  }
+
+  reopenLogs(): void {
+    reopenLog();
+    this.server.workers.broadcast({ kind: 'reopen_logs' });
+  }
+
+  quit(): void {
+    void this.server.close();
+  }
+}
+
+function clusterStatus({ message, hosts }: KnownCluster): ClusterStatus {
+  return {
+    name: message.name,
+    observabilityName: message.altStatName || message.name,
+    addedViaApi: false,
+    edsServiceName: message.edsClusterConfig?.serviceName || undefined,
+    breakers: { default: breakerLimits(message, Priority.Default), high: breakerLimits(message, Priority.High) },
+    hosts: hosts.map((host) => ({ ...host, healthFlags: [], successRate: -1, localOriginSuccessRate: -1 })),
+  };
+}

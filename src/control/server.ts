@@ -1,0 +1,184 @@
+/** The control path, composed: load → validate → clusters and listeners → snapshot → workers, then signals and drain. */
+import { create } from '@bufbuild/protobuf';
+import type { envoy } from '../api/envoy_types.ts';
+import { messageType } from '../api/registry.ts';
+import { logger } from '../common/log.ts';
+import { ThreadStats } from '../common/stats/store.ts';
+import { durationMs } from '../common/duration.ts';
+import type { Diagnostic } from '../config/diagnostic.ts';
+import type { LoadedBootstrap } from '../config/load.ts';
+import { type DnsResolver, systemResolver } from '../dns/resolver.ts';
+import { makeWords, mostClusters, mostHosts } from '../snapshot/layout.ts';
+import { SnapshotPublisher } from '../snapshot/publisher.ts';
+import type { ServerState } from './admin/context.ts';
+import { AdminServer } from './admin/server.ts';
+import { ServerAdminContext } from './admin_context.ts';
+import { ClusterSet } from './cluster_set.ts';
+import { ListenerSet } from './listener_set.ts';
+import type { Options } from './options.ts';
+import { ServerStats } from './server_stats.ts';
+import { StatsMerge } from './stats_merge.ts';
+import { WorkerPool } from './worker_pool.ts';
+
+const log = logger('main');
+
+/** Something that is wrong only once the process tries to serve, e.g. a taken port. */
+export class StartError extends Error {
+  readonly diagnostics: readonly Diagnostic[];
+  constructor(diagnostics: readonly Diagnostic[]) {
+    super(diagnostics.map((diagnostic) => diagnostic.reason).join('; '));
+    this.diagnostics = diagnostics;
+  }
+}
+
+export class Server {
+  readonly options: Options;
+  readonly bootstrap: envoy.config.bootstrap.v3.Bootstrap;
+  readonly node: envoy.config.core.v3.Node;
+  readonly stats = new StatsMerge();
+  readonly clusters: ClusterSet;
+  readonly listeners: ListenerSet;
+  readonly startTime = Date.now();
+  readonly workers: WorkerPool;
+  /** Set by /healthcheck/fail. */
+  healthFailed = false;
+  private readonly loaded: LoadedBootstrap;
+  private readonly store: ThreadStats;
+  private readonly publisher: SnapshotPublisher;
+  private readonly serverStats: ServerStats;
+  private admin: AdminServer | undefined;
+  private phase: ServerState = 'PRE_INITIALIZING';
+  private flushTimer: NodeJS.Timeout | undefined;
+  private finish!: () => void;
+  /** Resolves when the process may end. */
+  readonly ended = new Promise<void>((resolve) => {
+    this.finish = resolve;
+  });
+
+  constructor(loaded: LoadedBootstrap, options: Options, resolver: DnsResolver = systemResolver()) {
+    const bootstrap = loaded.bootstrap!;
+    this.loaded = loaded;
+    this.options = options;
+    this.bootstrap = bootstrap;
+    this.node = nodeOf(bootstrap, options);
+    const words = new Int32Array(makeWords());
+    const source = this.stats.addSource();
+    this.store = new ThreadStats((announcement) => source.announce(announcement));
+    this.publisher = new SnapshotPublisher(words, mostClusters, mostHosts);
+    this.serverStats = new ServerStats(this.store, this.stats, options.concurrency, () => this.state);
+    this.clusters = new ClusterSet({
+      publisher: this.publisher,
+      resolver,
+      stats: this.store,
+      words,
+      onChange: () => this.publish(),
+    });
+    this.stats.onLook(() => this.clusters.refreshBreakers());
+    this.listeners = new ListenerSet(this.publisher, this.store);
+    this.workers = new WorkerPool({
+      concurrency: options.concurrency,
+      words,
+      statsMerge: this.stats,
+      task: {
+        log: options.log,
+        serviceCluster: this.node.cluster,
+        serviceNode: this.node.id,
+        fileFlushInterval: options.fileFlushIntervalMs,
+      },
+      everything: () => this.publisher.everything(),
+      onGeneration: (generation) => this.publisher.acknowledge(generation),
+      onRestart: () => this.serverStats.onWorkerRestart(),
+      onListenError: (listener, error) => log.error(`listener '${listener}' failed to listen on a worker: ${error}`),
+    });
+  }
+
+  get state(): ServerState {
+    return this.healthFailed && this.phase === 'LIVE' ? 'DRAINING' : this.phase;
+  }
+
+  /** Serves when it resolves. Throws a StartError when an address is taken; nothing is left open then. */
+  async start(): Promise<void> {
+    const { staticResources, admin } = this.bootstrap;
+    const errors: Diagnostic[] = [];
+    if (admin?.address !== undefined) {
+      this.admin = new AdminServer(new ServerAdminContext(this), this.store);
+      const failed = await this.admin.listen(admin.address, this.options.adminAddressPath);
+      if (failed !== undefined) errors.push(this.loaded.diagnose('error', 'admin.address', failed));
+    }
+    this.phase = 'INITIALIZING';
+    const binds = await this.listeners.start(staticResources?.listeners ?? [], this.options.concurrency);
+    for (const { index, reason } of binds) {
+      errors.push(this.loaded.diagnose('error', `static_resources.listeners[${index}].address`, reason));
+    }
+    if (errors.length > 0) {
+      await this.close();
+      throw new StartError(errors);
+    }
+    await this.clusters.start(staticResources?.clusters ?? []);
+    log.info('all clusters initialized. initializing init manager');
+    this.publisher.publish();
+    log.info('all dependencies initialized. starting workers');
+    await this.workers.start();
+    this.listeners.onWorkersStarted();
+    this.phase = 'LIVE';
+    const interval = durationMs(this.bootstrap.statsFlushInterval) ?? 5000;
+    this.flushTimer = setInterval(() => void this.flushHistograms(), interval);
+    this.flushTimer.unref();
+  }
+
+  publish(): void {
+    const delta = this.publisher.publish();
+    if (delta !== undefined) this.workers.publish(delta);
+  }
+
+  /**
+   * Lets every connection finish what it does, then ends; at the latest after `--drain-time-s`. Connections that idle are
+   * closed after a second, so that a request on its way to us is still answered.
+   */
+  async drain(): Promise<void> {
+    if (this.phase === 'DRAINING') return;
+    this.phase = 'DRAINING';
+    log.info(`draining: waiting for connections to end, at most ${this.options.drainTimeS} s`);
+    const limit = setTimeout(() => {
+      log.warn('drain time is over, closing what is left');
+      void this.close();
+    }, this.options.drainTimeS * 1000);
+    await this.workers.drain();
+    clearTimeout(limit);
+    await this.close();
+  }
+
+  /** Closes the listeners; connections end, the process stays. */
+  drainListeners(): void {
+    log.info('draining listeners');
+    this.workers.broadcast({ kind: 'drain' });
+  }
+
+  /** Ends at once. */
+  async close(): Promise<void> {
+    clearInterval(this.flushTimer);
+    this.clusters.stop();
+    await this.workers.stop();
+    await this.admin?.close();
+    log.info('exiting');
+    this.finish();
+  }
+
+  private async flushHistograms(): Promise<void> {
+    const intervals = await this.workers.collectHistograms();
+    this.stats.mergeHistograms([...intervals, ...this.store.takeHistograms()]);
+  }
+}
+
+/** The bootstrap's node, its blanks filled from the command line. */
+function nodeOf(bootstrap: envoy.config.bootstrap.v3.Bootstrap, options: Options): envoy.config.core.v3.Node {
+  const node = (bootstrap.node ?? create(messageType('envoy.config.core.v3.Node'))) as envoy.config.core.v3.Node;
+  if (node.cluster === '') node.cluster = options.serviceCluster;
+  if (node.id === '') node.id = options.serviceNode;
+  if (options.serviceZone !== '' && (node.locality?.zone ?? '') === '') {
+    const locality = (node.locality ?? create(messageType('envoy.config.core.v3.Locality'))) as envoy.config.core.v3.Locality;
+    locality.zone = options.serviceZone;
+    node.locality = locality;
+  }
+  return node;
+}

@@ -1,0 +1,189 @@
+/** A STRICT_DNS cluster: every name of its load_assignment resolved and kept fresh, as a load_assignment of addresses. */
+import { clone } from '@bufbuild/protobuf';
+import type { envoy } from '../api/envoy_types.ts';
+import { messageType } from '../api/registry.ts';
+import { ipVersion } from '../common/address.ts';
+import { durationMs } from '../common/duration.ts';
+import type { DnsResolver } from './resolver.ts';
+import { type DnsStat, type DnsTimers, nodeTimers, StrictDnsTarget } from './strict_dns_target.ts';
+
+type Cluster = envoy.config.cluster.v3.Cluster;
+type ClusterLoadAssignment = envoy.config.endpoint.v3.ClusterLoadAssignment;
+type LbEndpoint = envoy.config.endpoint.v3.LbEndpoint;
+type SocketAddress = envoy.config.core.v3.SocketAddress;
+
+const ASSIGNMENT = 'envoy.config.endpoint.v3.ClusterLoadAssignment';
+const LB_ENDPOINT = 'envoy.config.endpoint.v3.LbEndpoint';
+const DEFAULT_REFRESH_MS = 5000;
+
+export interface StrictDnsOptions {
+  readonly resolver: DnsResolver;
+  /**
+   * The whole list, each time it changes: a load_assignment whose addresses are IPs, each with the port of its name, and
+   * whose endpoints have the name as hostname unless one was configured. Also called with an empty one.
+   */
+  readonly onHosts: (assignment: ClusterLoadAssignment) => void;
+  /** Once, after the first name has been answered or has failed (then its list is empty). Hosts come first. */
+  readonly onReady: () => void;
+  /** One more of `cluster.<name>.<stat>`. */
+  readonly count?: (stat: DnsStat) => void;
+  readonly timers?: DnsTimers;
+  /** 0 <= x < 1. */
+  readonly random?: () => number;
+}
+
+export interface StrictDnsCluster {
+  /** No callback comes after this. */
+  stop(): void;
+}
+
+/** Begins to resolve. Both callbacks may come before this returns, when all names are IP literals or known by heart. */
+export function strictDnsCluster(cluster: Cluster, options: StrictDnsOptions): StrictDnsCluster {
+  const { resolver, onHosts, onReady, count = () => {}, timers = nodeTimers, random = Math.random } = options;
+  const refreshMs = durationMs(cluster.dnsRefreshRate) ?? DEFAULT_REFRESH_MS;
+  const jitterMs = durationMs(cluster.dnsJitter) ?? 0;
+  const backOff = failureBackOff(cluster, refreshMs, random);
+  const targets = new Map<string, StrictDnsTarget>();
+  let starting = true;
+  let ready = false;
+  let changed = false;
+
+  const report = (): void => {
+    changed = true;
+    if (!starting) settle();
+  };
+  // Names that answer at once are reported together, not one by one.
+  const settle = (): void => {
+    if (changed) {
+      changed = false;
+      onHosts(resolvedAssignment(cluster, targets));
+    }
+  };
+  const announce = (): void => {
+    if (ready || starting) return;
+    ready = true;
+    onReady();
+  };
+
+  let resolvedAtOnce = false;
+  for (const name of dnsNames(cluster)) {
+    const target = new StrictDnsTarget({
+      name,
+      family: cluster.dnsLookupFamily,
+      resolver,
+      timers,
+      refreshMs: (empty) => {
+        backOff.reset();
+        return refreshMs + (empty ? 0 : random() * jitterMs);
+      },
+      failureRefreshMs: backOff.next,
+      count,
+      onChange: report,
+      onResolved: () => {
+        resolvedAtOnce = true;
+        announce();
+      },
+    });
+    targets.set(name, target);
+    target.start();
+  }
+  starting = false;
+  if (hasFixedAddresses(cluster)) report();
+  else settle();
+  if (resolvedAtOnce || targets.size === 0) announce();
+  return {
+    stop() {
+      ready = true;
+      for (const target of targets.values()) target.stop();
+    },
+  };
+}
+
+/** Envoy's back-off: without dns_failure_refresh_rate the usual rate, else exponential with full jitter. */
+function failureBackOff(
+  cluster: Cluster,
+  refreshMs: number,
+  random: () => number,
+): { next: () => number; reset: () => void } {
+  const base = durationMs(cluster.dnsFailureRefreshRate?.baseInterval);
+  if (base === undefined) return { next: () => refreshMs, reset: () => {} };
+  const most = durationMs(cluster.dnsFailureRefreshRate?.maxInterval) ?? base * 10;
+  let interval = base;
+  return {
+    next: () => {
+      const current = interval;
+      interval = Math.min(interval * 2, most);
+      return Math.floor(random() * current);
+    },
+    reset: () => {
+      interval = base;
+    },
+  };
+}
+
+function* allEndpoints(cluster: Cluster): Generator<LbEndpoint> {
+  for (const locality of cluster.loadAssignment?.endpoints ?? []) yield* locality.lbEndpoints;
+}
+
+function socketAddressOf(endpoint: LbEndpoint): SocketAddress | undefined {
+  if (endpoint.hostIdentifier.case !== 'endpoint') return undefined;
+  const address = endpoint.hostIdentifier.value.address?.address;
+  return address?.case === 'socketAddress' ? address.value : undefined;
+}
+
+/** The name of an endpoint that has to be resolved; undefined for IP literals and UNIX sockets. */
+function dnsName(endpoint: LbEndpoint): string | undefined {
+  const name = socketAddressOf(endpoint)?.address;
+  return name === undefined || ipVersion(name) !== 0 ? undefined : name;
+}
+
+function dnsNames(cluster: Cluster): Set<string> {
+  const names = new Set<string>();
+  for (const endpoint of allEndpoints(cluster)) {
+    const name = dnsName(endpoint);
+    if (name !== undefined) names.add(name);
+  }
+  return names;
+}
+
+function hasFixedAddresses(cluster: Cluster): boolean {
+  for (const endpoint of allEndpoints(cluster)) if (dnsName(endpoint) === undefined) return true;
+  return false;
+}
+
+function resolvedAssignment(cluster: Cluster, targets: ReadonlyMap<string, StrictDnsTarget>): ClusterLoadAssignment {
+  const assignment = clone(messageType(ASSIGNMENT), cluster.loadAssignment!) as ClusterLoadAssignment;
+  assignment.clusterName = cluster.name;
+  // As in Envoy the same address counts once within a priority, whichever names lead to it.
+  const seen = new Set<string>();
+  for (const locality of assignment.endpoints) {
+    locality.lbEndpoints = locality.lbEndpoints
+      .flatMap((endpoint) => resolveEndpoint(endpoint, targets))
+      .filter((endpoint) => {
+        const key = `${locality.priority} ${addressKey(endpoint)}`;
+        return !seen.has(key) && seen.add(key);
+      });
+  }
+  return assignment;
+}
+
+/** One endpoint for each address of its name, which becomes the hostname; a literal is its own name, as in Envoy. */
+function resolveEndpoint(endpoint: LbEndpoint, targets: ReadonlyMap<string, StrictDnsTarget>): LbEndpoint[] {
+  const socket = socketAddressOf(endpoint);
+  if (socket === undefined) return [endpoint];
+  const addresses = targets.get(socket.address)?.addresses ?? [socket.address];
+  return addresses.map((ip) => {
+    const copy = clone(messageType(LB_ENDPOINT), endpoint) as LbEndpoint;
+    const host = copy.hostIdentifier.value as envoy.config.endpoint.v3.Endpoint;
+    (host.address!.address.value as SocketAddress).address = ip;
+    if (host.hostname === '') host.hostname = socket.address;
+    return copy;
+  });
+}
+
+function addressKey(endpoint: LbEndpoint): string {
+  const socket = socketAddressOf(endpoint);
+  if (socket !== undefined) return `${socket.address} ${socket.portSpecifier.value}`;
+  const host = endpoint.hostIdentifier.value as envoy.config.endpoint.v3.Endpoint;
+  return host.address?.address.case === 'pipe' ? host.address.address.value.path : '';
+}

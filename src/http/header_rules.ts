@@ -1,0 +1,65 @@
+/** Which header names the connection manager treats specially, as bits on the names: one pass over a map finds them all. */
+import type { HeaderMap } from '../../native-free/headers/header_map.ts';
+import * as names from '../../native-free/headers/well_known.ts';
+
+export const HeaderRule = {
+  /** Belongs to one connection (RFC 9110 section 7.6.1): never forwarded. */
+  HopByHop: 1,
+  /** Set by Envoy for Envoy: from an external client it is removed, whatever the address mode. */
+  Internal: 2,
+  /** Removed from external clients only where the manager is an edge (`use_remote_address`). */
+  EdgeOnly: 4,
+  Expect: 8,
+  ClientCert: 16,
+} as const;
+
+const mark = (rule: number, ...list: { flags: number }[]) => {
+  for (const name of list) name.flags |= rule;
+};
+
+mark(
+  HeaderRule.HopByHop,
+  names.CONNECTION,
+  names.KEEP_ALIVE,
+  names.PROXY_CONNECTION,
+  names.UPGRADE,
+  names.TRANSFER_ENCODING,
+  names.TE,
+);
+mark(
+  HeaderRule.Internal,
+  names.X_ENVOY_INTERNAL,
+  names.X_ENVOY_RETRY_ON,
+  names.X_ENVOY_RETRY_GRPC_ON,
+  names.X_ENVOY_MAX_RETRIES,
+  names.X_ENVOY_UPSTREAM_ALT_STAT_NAME,
+  names.X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS,
+  names.X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS,
+  names.X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE,
+  names.X_ENVOY_UPSTREAM_STREAM_DURATION_MS,
+  names.X_ENVOY_EXPECTED_RQ_TIMEOUT_MS,
+  names.X_ENVOY_FORCE_TRACE,
+  names.X_ENVOY_IP_TAGS,
+  names.X_ENVOY_IS_TIMEOUT_RETRY,
+  names.X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT,
+  names.X_ENVOY_RETRIABLE_STATUS_CODES,
+  names.X_ENVOY_RETRIABLE_HEADER_NAMES,
+  names.X_ENVOY_ORIGINAL_URL,
+);
+mark(
+  HeaderRule.EdgeOnly,
+  names.X_ENVOY_ORIGINAL_PATH,
+  names.X_ENVOY_DECORATOR_OPERATION,
+  names.X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER,
+  names.X_ENVOY_DOWNSTREAM_SERVICE_NODE,
+);
+mark(HeaderRule.Expect, names.EXPECT);
+mark(HeaderRule.ClientCert, names.X_FORWARDED_CLIENT_CERT);
+
+/** All rules that some name of the map is under. */
+export function rulesIn(headers: HeaderMap): number {
+  let rules = 0;
+  const list = headers.names;
+  for (let i = 0; i < list.length; i++) rules |= list[i].flags;
+  return rules;
+}

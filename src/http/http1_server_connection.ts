@@ -1,0 +1,261 @@
+/** Step 4 of the data path: HTTP/1.1 towards clients: requests one at a time, answers in order, pipelined bytes kept back. */
+import type { Bytes } from '../../native-free/bytes/bytes.ts';
+import type { CodecError, Framing, RequestDecoderEvents, RequestDecoderOptions } from '../../native-free/http1/codec.ts';
+import { chunkHeader, encodeResponseHead, encodeTrailers, lastChunk } from '../../native-free/http1/encoder.ts';
+import { Http1RequestDecoder } from '../../native-free/http1/request_decoder.ts';
+import { CONNECTION, CONTENT_LENGTH } from '../../native-free/headers/well_known.ts';
+import { HeaderMap, type Protocol, type RequestHead, type ResponseHead } from '../../native-free/headers/header_map.ts';
+import type { Connection, ConnectionCallbacks } from '../net/connection.ts';
+import { runLater } from '../net/event.ts';
+import type { RequestReceiver, ResponseEncoder, ServerCodecCallbacks } from './server_codec.ts';
+
+export interface Http1ServerOptions {
+  readonly decoder: RequestDecoderOptions;
+  /** Milliseconds a refused or unfinished client is given to close its side. */
+  readonly delayedCloseTimeout: number;
+}
+
+/** Reads this long mean that a body streams: the next ones go to a private buffer. */
+const bulkRead = 16 * 1024;
+
+export class Http1ServerConnection implements ConnectionCallbacks, RequestDecoderEvents, ResponseEncoder {
+  protocol: Protocol = 'HTTP/1.1';
+  private readonly connection: Connection;
+  private readonly options: Http1ServerOptions;
+  private readonly decoder: Http1RequestDecoder;
+  private readonly callbacks: ServerCodecCallbacks;
+  private stream: RequestReceiver | undefined;
+  /** Bytes behind a request whose answer is not out yet. */
+  private kept: Buffer | undefined;
+  /** Reading is paused because of `kept`. */
+  private holding = false;
+  private isHead = false;
+  private requestFraming: Framing = 'none';
+  private bodyLeft = 0;
+  private requestDone = true;
+  private responseStarted = false;
+  private responseDone = true;
+  private chunked = false;
+  private close = false;
+
+  constructor(connection: Connection, callbacks: ServerCodecCallbacks, options: Http1ServerOptions) {
+    this.connection = connection;
+    this.callbacks = callbacks;
+    this.options = options;
+    this.decoder = new Http1RequestDecoder(this, options.decoder);
+    connection.callbacks = this;
+  }
+
+  get blocked(): boolean {
+    return this.connection.blocked;
+  }
+
+  /** Bytes of a head have come without its end. */
+  get inHead(): boolean {
+    return this.stream === undefined && !this.decoder.idle;
+  }
+
+  // === ConnectionCallbacks ===
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    if (this.kept !== undefined) {
+      this.kept = Buffer.concat([this.kept, bytes.subarray(start, end)]);
+      if (!this.holding) this.connection.pauseReading();
+      this.holding = true;
+      return;
+    }
+    const taken = this.decoder.decode(bytes, start, end);
+    if (this.connection.isClosing) return;
+    if (start + taken < end) this.kept = Buffer.from(bytes.subarray(start + taken, end));
+    this.connection.bulk = !this.requestDone && end - start >= bulkRead;
+    if (this.inHead) this.callbacks.onHeadStarted();
+  }
+
+  /** A FIN is a disconnect, as in Envoy: what is under way is given up, with or without an answer pending. */
+  onEnd(): void {
+    this.connection.closeNow();
+  }
+
+  onBlocked(): void {
+    this.stream?.onDownstreamBlocked();
+  }
+
+  onWritable(): void {
+    this.stream?.onDownstreamWritable();
+  }
+
+  onClosed(local: boolean, reason: string): void {
+    const { stream } = this;
+    this.stream = undefined;
+    this.kept = undefined;
+    if (stream !== undefined) stream.onStreamReset(local ? 'downstream_local_disconnect' : 'downstream_remote_disconnect');
+    this.callbacks.onConnectionClosed(local, reason);
+  }
+
+  // === RequestDecoderEvents ===
+
+  onRequestHead(head: RequestHead, framing: Framing, contentLength: number, keepAlive: boolean): void {
+    this.protocol = head.protocol;
+    this.isHead = head.method === 'HEAD';
+    this.requestFraming = framing;
+    this.bodyLeft = framing === 'length' ? contentLength : -1;
+    this.requestDone = framing === 'none' || this.bodyLeft === 0;
+    this.responseStarted = false;
+    this.responseDone = false;
+    this.close = !keepAlive;
+    this.stream = this.callbacks.newStream(this, keepAlive);
+    this.stream.decodeHeaders(head, this.requestDone);
+  }
+
+  onBody(bytes: Bytes, start: number, end: number): void {
+    if (this.requestFraming === 'length') {
+      this.bodyLeft -= end - start;
+      if (this.bodyLeft === 0) this.requestDone = true;
+    }
+    this.stream?.decodeData(bytes, start, end, this.requestDone);
+  }
+
+  onTrailers(trailers: HeaderMap): void {
+    this.requestDone = true;
+    this.stream?.decodeTrailers(trailers);
+  }
+
+  onMessageComplete(): void {
+    if (!this.requestDone) {
+      this.requestDone = true;
+      this.stream?.decodeData(noBytes, 0, 0, true);
+    }
+    if (!this.responseDone) this.decoder.paused = true;
+  }
+
+  onCodecError(error: CodecError): void {
+    const { stream } = this;
+    this.close = true;
+    if (stream !== undefined) {
+      stream.onCodecError(error);
+      return;
+    }
+    this.beginRefusal();
+    this.callbacks.onCodecError(this, error);
+  }
+
+  /** The head did not come in time. */
+  refuseHead(): void {
+    this.beginRefusal();
+    this.callbacks.answerHeadersTimeout(this);
+  }
+
+  private beginRefusal(): void {
+    this.close = true;
+    this.isHead = false;
+    this.requestDone = false;
+    this.responseStarted = false;
+    this.responseDone = false;
+  }
+
+  // === ResponseEncoder ===
+
+  /** Binds the stream that answers a codec error. */
+  bind(stream: RequestReceiver): void {
+    this.stream = stream;
+  }
+
+  encodeInformational(head: ResponseHead): void {
+    if (this.protocol === 'HTTP/1.0') return;
+    this.connection.writeText(encodeResponseHead(head.status, head.headers, 'none', 'HTTP/1.1'));
+  }
+
+  encodeHeaders(head: ResponseHead, endStream: boolean): void {
+    const { status, headers } = head;
+    this.responseStarted = true;
+    const bodyless = this.isHead || status === 204 || status === 304 || status < 200;
+    const hasLength = headers.has(CONTENT_LENGTH);
+    if (headers.get(CONNECTION) === 'close') this.close = true;
+    let framing: Framing = 'none';
+    this.chunked = false;
+    if (endStream) {
+      if (!hasLength && !this.isHead && status >= 200 && status !== 204 && status !== 304) headers.add(CONTENT_LENGTH, '0');
+    } else if (hasLength) framing = 'length';
+    else if (this.protocol === 'HTTP/1.0') {
+      framing = 'close';
+      this.close = true;
+    } else if (!bodyless) {
+      framing = 'chunked';
+      this.chunked = true;
+    }
+    const protocol = this.protocol === 'HTTP/1.0' ? 'HTTP/1.0' : 'HTTP/1.1';
+    this.connection.writeText(encodeResponseHead(status, headers, framing, protocol));
+    if (endStream) this.finishResponse();
+  }
+
+  encodeData(bytes: Bytes, start: number, end: number, endStream: boolean): void {
+    const { connection } = this;
+    if (this.chunked) {
+      if (end > start) {
+        connection.writeText(chunkHeader(end - start));
+        connection.writeBytes(bytes as Buffer, start, end);
+        connection.writeText(endStream ? `\r\n${lastChunk}` : '\r\n');
+      } else if (endStream) connection.writeText(lastChunk);
+    } else if (!this.isHead) connection.writeBytes(bytes as Buffer, start, end);
+    if (endStream) this.finishResponse();
+  }
+
+  encodeTrailers(trailers: HeaderMap): void {
+    if (this.chunked) this.connection.writeText(this.options.decoder.enableTrailers ? encodeTrailers(trailers) : lastChunk);
+    this.finishResponse();
+  }
+
+  /** A cut answer must not look complete: no last chunk, and the connection goes (RFC 9112 section 8). */
+  abort(): void {
+    if (this.responseDone) return;
+    this.responseDone = true;
+    this.stream = undefined;
+    if (this.responseStarted) this.connection.closeAfterFlush(this.options.delayedCloseTimeout);
+    else this.connection.closeNow();
+  }
+
+  pauseRequest(): void {
+    this.connection.pauseReading();
+  }
+
+  resumeRequest(): void {
+    this.connection.resumeReading();
+  }
+
+  runLater(): void {
+    if (this.connection.isClosing || !this.responseDone) return;
+    const { kept } = this;
+    this.kept = undefined;
+    this.decoder.paused = false;
+    if (kept === undefined) return;
+    const taken = this.decoder.decode(kept, 0, kept.length);
+    if (this.connection.isClosing) return;
+    if (taken < kept.length) this.kept = Buffer.from(kept.subarray(taken));
+    else if (this.holding) {
+      this.holding = false;
+      this.connection.resumeReading();
+    }
+  }
+
+  private finishResponse(): void {
+    this.responseDone = true;
+    const { stream } = this;
+    this.stream = undefined;
+    stream?.onResponseEncoded();
+    if (this.connection.isClosing) return;
+    if (!this.requestDone) {
+      // The rest of the request is not wanted; the client may still be sending it.
+      this.connection.closeAfterFlush(this.options.delayedCloseTimeout);
+      return;
+    }
+    if (this.close) {
+      // A peer that has sent all it may send cannot be reset by closing at once.
+      this.connection.closeAfterFlush(this.kept === undefined ? 0 : this.options.delayedCloseTimeout);
+      return;
+    }
+    this.callbacks.onIdle();
+    if (this.decoder.paused) runLater(this);
+  }
+}
+
+const noBytes = Buffer.alloc(0);

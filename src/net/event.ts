@@ -1,0 +1,61 @@
+/** The frame around every socket event: catches faults of one connection's code and flushes what the event wrote. */
+import type { Connection } from './connection.ts';
+
+type Handler = (connection: Connection, bytes: Buffer, length: number) => void;
+
+const noBytes = Buffer.alloc(0);
+const dirty: Connection[] = [];
+let onFault: (error: unknown, connection: Connection | undefined) => void = () => {};
+
+/** Who logs and counts an exception that left the code of one connection. */
+export function setFaultHandler(handler: (error: unknown, connection: Connection | undefined) => void): void {
+  onFault = handler;
+}
+
+/** A connection that has gathered output: flushed at the end of the event. */
+export function markDirty(connection: Connection): void {
+  if (connection.dirty) return;
+  connection.dirty = true;
+  dirty.push(connection);
+}
+
+/** Work put off to the end of the event, when no codec is in the middle of its bytes. */
+export interface LaterTask {
+  runLater(): void;
+}
+
+const later: LaterTask[] = [];
+
+export function runLater(task: LaterTask): void {
+  later.push(task);
+}
+
+/** Sends what every connection gathered in this event; one write each. */
+export function flushDirty(): void {
+  for (let i = 0; i < later.length; i++) runTask(later[i]);
+  later.length = 0;
+  for (let i = 0; i < dirty.length; i++) {
+    const connection = dirty[i];
+    if (connection.dirty) connection.flush();
+  }
+  dirty.length = 0;
+}
+
+function runTask(task: LaterTask): void {
+  try {
+    task.runLater();
+  } catch (error) {
+    onFault(error, undefined);
+  }
+}
+
+/** Runs a handler for a connection; an exception ends that connection, never the thread. */
+export function runEvent(connection: Connection, handler: Handler, bytes: Buffer = noBytes, length = 0): void {
+  try {
+    handler(connection, bytes, length);
+  } catch (error) {
+    onFault(error, connection);
+    connection.closeNow();
+  }
+  flushDirty();
+}

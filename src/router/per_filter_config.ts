@@ -1,0 +1,40 @@
+/** typed_per_filter_config of the levels of a route, merged once: the most specific level that has an entry wins. */
+import type { Any } from '@bufbuild/protobuf/wkt';
+import { typeNameOf, unpackAny } from '../api/registry.ts';
+
+type Entries = { readonly [filterName: string]: Any };
+
+export class PerFilterConfigs {
+  private readonly configs: ReadonlyMap<string, Any>;
+  private readonly disabled: ReadonlyMap<string, boolean>;
+
+  constructor(entries: Entries, parent?: PerFilterConfigs) {
+    const configs = new Map(parent?.configs);
+    const disabled = new Map(parent?.disabled);
+    for (const [name, any] of Object.entries(entries)) {
+      if (typeNameOf(any.typeUrl) !== 'envoy.config.route.v3.FilterConfig') {
+        configs.set(name, any);
+        continue;
+      }
+      const wrapper = unpackAny(any) as unknown as { readonly config?: Any; readonly disabled: boolean };
+      disabled.set(name, wrapper.disabled);
+      if (wrapper.config !== undefined) configs.set(name, wrapper.config);
+    }
+    this.configs = configs;
+    this.disabled = disabled;
+  }
+
+  /** A child shares its parent's maps when it has no entry of its own. */
+  static over(parent: PerFilterConfigs, entries: Entries): PerFilterConfigs {
+    return Object.keys(entries).length === 0 ? parent : new PerFilterConfigs(entries, parent);
+  }
+
+  get(filterName: string): Any | undefined {
+    return this.configs.get(filterName);
+  }
+
+  /** Undefined: no level says, so the filter's own setting holds. */
+  isDisabled(filterName: string): boolean | undefined {
+    return this.disabled.get(filterName);
+  }
+}

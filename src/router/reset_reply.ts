@@ -1,0 +1,52 @@
+/** What a client is told when a try ends without an answer: status, body, flag and details as Envoy's. */
+import type { ResetReason } from '../common/reset_reason.ts';
+import { ResponseFlag } from '../common/response_flags.ts';
+
+export interface ResetReply {
+  readonly status: number;
+  readonly body: string;
+  readonly details: string;
+  readonly flag: number;
+}
+
+const flags: Record<ResetReason, number> = {
+  'remote connection failure': ResponseFlag.UpstreamConnectionFailure,
+  'local connection failure': ResponseFlag.UpstreamConnectionFailure,
+  'connection timeout': ResponseFlag.UpstreamConnectionFailure,
+  'connection termination': ResponseFlag.UpstreamConnectionTermination,
+  'protocol error': ResponseFlag.UpstreamProtocolError,
+  overflow: ResponseFlag.UpstreamOverflow,
+  'remote reset': ResponseFlag.UpstreamRemoteReset,
+  'remote refused stream reset': ResponseFlag.UpstreamRemoteReset,
+  'local reset': ResponseFlag.LocalReset,
+};
+
+/** Before the answer began. `retried`: this was not the first try. */
+export function replyToReset(reason: ResetReason, detail: string, retried: boolean): ResetReply {
+  const again = retried ? 'retried and the latest ' : '';
+  return {
+    status: reason === 'protocol error' ? 502 : 503,
+    body: `upstream connect error or disconnect/reset before headers. ${again}reset reason: ${reason}`,
+    details: `upstream_reset_before_response_started{${detailText(reason, transportDetail(reason, detail))}}`,
+    flag: flags[reason],
+  };
+}
+
+/** After the answer began: it is cut. */
+export function detailsOfCut(reason: ResetReason): string {
+  return `upstream_reset_after_response_started{${detailText(reason, '')}}`;
+}
+
+export function flagOfReset(reason: ResetReason): number {
+  return flags[reason];
+}
+
+/** Codec errors carry their own details for our log; Envoy shows only those of the transport. */
+function transportDetail(reason: ResetReason, detail: string): string {
+  return reason === 'protocol error' ? '' : detail;
+}
+
+function detailText(reason: ResetReason, detail: string): string {
+  const text = detail === '' ? reason : `${reason}|${detail}`;
+  return text.replaceAll(' ', '_');
+}

@@ -1,0 +1,59 @@
+/** Step 7 of the data path: a route configuration compiled; finds the route of a request by host, then by path and conditions. */
+import type { RequestHead } from '../../native-free/headers/header_map.ts';
+import { type HeaderName, headerName } from '../../native-free/headers/header_name.ts';
+import type { envoy } from '../api/envoy_types.ts';
+import { compileMutations } from './header_levels.ts';
+import { PerFilterConfigs } from './per_filter_config.ts';
+import type { Route } from './route.ts';
+import { type TableSettings, VirtualHost } from './virtual_host.ts';
+import { VirtualHostIndex } from './virtual_host_index.ts';
+
+export type { Route } from './route.ts';
+
+const defaultMaxDirectResponseBodyBytes = 4096;
+
+/** Throws on what configuration validation refuses; the message names the fault. */
+export function compileRouteConfiguration(message: envoy.config.route.v3.RouteConfiguration): RouteTable {
+  return new RouteTable(message);
+}
+
+export class RouteTable {
+  readonly name: string;
+  /** To be removed from the requests of external clients. */
+  readonly internalOnlyHeaders: readonly HeaderName[];
+  private readonly ignorePort: boolean;
+  private readonly hosts = new VirtualHostIndex<VirtualHost>();
+
+  constructor(message: envoy.config.route.v3.RouteConfiguration) {
+    this.name = message.name;
+    this.internalOnlyHeaders = message.internalOnlyHeaders.map(headerName);
+    this.ignorePort = message.ignorePortInHostMatching;
+    const settings: TableSettings = {
+      mutations: compileMutations(message),
+      mostSpecificWins: message.mostSpecificHeaderMutationsWins,
+      filterConfigs: new PerFilterConfigs(message.typedPerFilterConfig),
+      maxDirectResponseBodyBytes: message.maxDirectResponseBodySizeBytes ?? defaultMaxDirectResponseBodyBytes,
+      ignorePathParameters: message.ignorePathParametersInPathMatching,
+    };
+    for (const host of message.virtualHosts) this.addHost(host, settings);
+  }
+
+  /**
+   * The route of a request, its weighted cluster chosen; undefined: 404. `random` is a non-negative integer, drawn once for
+   * the stream: runtime fractions and weights are taken from it.
+   */
+  route(head: RequestHead, random: number): Route | undefined {
+    return this.hosts.find(head.authority, this.ignorePort)?.route(head, random);
+  }
+
+  private addHost(message: envoy.config.route.v3.VirtualHost, settings: TableSettings): void {
+    const host = new VirtualHost(message, settings);
+    for (const domain of message.domains) {
+      if (!this.hosts.add(domain, host)) {
+        throw new Error(
+          `Only unique values for domains are permitted. Duplicate entry of domain ${domain} in route ${this.name}`,
+        );
+      }
+    }
+  }
+}

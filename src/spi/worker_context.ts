@@ -1,0 +1,64 @@
+/** What a worker lends to the extensions it hosts. */
+import type { AccessLogger } from './format.ts';
+import type { StatsStore } from './stats.ts';
+import type { envoy } from '../api/envoy_types.ts';
+import type { ClusterManager } from '../upstream/cluster_manager.ts';
+import type { Connection } from '../net/connection.ts';
+import type { ConnectionInfo } from '../common/stream_info.ts';
+import type { RouteTable } from '../router/route_table.ts';
+import type { ExtensionFactory } from './extension.ts';
+
+export interface WorkerContext {
+  readonly stats: StatsStore;
+  readonly clusters: ClusterManager;
+  /** node.cluster of the bootstrap or `--service-cluster`. */
+  readonly serviceCluster: string;
+  readonly serviceNode: string;
+  readonly drain: DrainState;
+  /** Compiles a route configuration that lies in a filter's message. */
+  compileRoutes(message: envoy.config.route.v3.RouteConfiguration): RouteTable;
+  /** Loggers for the access_log list of a filter or listener; extensions in it were loaded before. */
+  accessLoggers(list: readonly envoy.config.accesslog.v3.AccessLog[]): AccessLogger[];
+  /** The configuration of an extension: its factory's data side and its unpacked message. */
+  extension(config: ExtensionConfig): LoadedExtension;
+}
+
+/** The shape all extension configurations share: a label and an Any. */
+export interface ExtensionConfig {
+  readonly name: string;
+  readonly typedConfig?: { readonly typeUrl: string; readonly value: Uint8Array };
+}
+
+export interface LoadedExtension {
+  readonly factory: ExtensionFactory;
+  /** The default export of the extension's data side. */
+  readonly create: unknown;
+  readonly message: unknown;
+}
+
+/** Whether the process is going away. */
+export interface DrainState {
+  /** Answers carry `connection: close`, idle connections are closed. */
+  readonly draining: boolean;
+}
+
+/** What a listener knows of its connections, lent to the network filter that ends a chain. */
+export interface ListenerInfo {
+  /** `listener.<address>.` */
+  readonly statPrefix: string;
+  /** The name in configuration. */
+  readonly name: string;
+  readonly bufferLimit: number;
+}
+
+/** What a terminal network filter's `filter.ts` exports by default: from its configuration, a taker of connections. */
+export type NetworkFilterFactory = (config: unknown, context: WorkerContext, listener: ListenerInfo) => ConnectionTaker;
+
+export interface ConnectionTaker {
+  /** Takes the connection over: sets its callbacks. `onGone` must be called once when it has closed. */
+  accept(connection: Connection, info: ConnectionInfo, onGone: () => void): void;
+  /** Begins to let connections go: idle ones now, the others after what they do. */
+  drain(): void;
+  /** Ends all connections at once. */
+  close(): void;
+}

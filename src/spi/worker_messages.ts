@@ -1,0 +1,42 @@
+/** The control messages between the main thread and a worker, over the worker's own port. */
+import type { MessagePort } from 'node:worker_threads';
+import type { LogOptions } from '../common/log.ts';
+import type { StatsAnnouncement } from '../common/stats/messages.ts';
+import type { HistogramInterval } from '../common/stats/histogram.ts';
+import type { SnapshotDelta } from '../snapshot/layout.ts';
+
+/** What a worker starts with. */
+export interface WorkerTask {
+  readonly port: MessagePort;
+  readonly index: number;
+  readonly words: SharedArrayBuffer;
+  /** This worker's own part of the additive words, taken back when it dies. */
+  readonly ledger: SharedArrayBuffer;
+  readonly log: LogOptions;
+  readonly serviceCluster: string;
+  readonly serviceNode: string;
+  /** Milliseconds between flushes of access log files. */
+  readonly fileFlushInterval: number;
+  readonly snapshot: SnapshotDelta;
+}
+
+export type ToWorker =
+  | { readonly kind: 'snapshot'; readonly delta: SnapshotDelta }
+  /** Stop accepting, let connections end. */
+  | { readonly kind: 'drain' }
+  /** End now. */
+  | { readonly kind: 'stop' }
+  | { readonly kind: 'flush_histograms' }
+  | { readonly kind: 'reopen_logs' }
+  | { readonly kind: 'log_levels'; readonly log: LogOptions }
+  /** Dies at once, as by a fault of Node: for tests of what the others do. */
+  | { readonly kind: 'crash' };
+
+export type FromWorker =
+  | { readonly kind: 'stats'; readonly announcement: StatsAnnouncement }
+  | { readonly kind: 'ready'; readonly generation: number }
+  | { readonly kind: 'listening'; readonly listener: string; readonly error: string }
+  | { readonly kind: 'histograms'; readonly values: HistogramInterval[] }
+  | { readonly kind: 'fault'; readonly text: string }
+  /** After `drain`: no connection is left. */
+  | { readonly kind: 'drained' };

@@ -1,0 +1,277 @@
+/** Step 10 of the data path: one HTTP/1.1 connection to a host, carrying one exchange at a time. */
+import { encodeRequestHead, chunkHeader, encodeTrailers, lastChunk } from '../../native-free/http1/encoder.ts';
+import { Http1ResponseDecoder } from '../../native-free/http1/response_decoder.ts';
+import type { CodecError, Framing, ResponseDecoderEvents } from '../../native-free/http1/codec.ts';
+import type { Bytes } from '../../native-free/bytes/bytes.ts';
+import type { HeaderMap, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
+import { CONTENT_LENGTH } from '../../native-free/headers/well_known.ts';
+import { CLUSTER } from '../common/stats/layouts.ts';
+import { now } from '../common/clock.ts';
+import { logger } from '../common/log.ts';
+import type { ResetReason } from '../common/reset_reason.ts';
+import type { Address } from '../common/stream_info.ts';
+import { Timer } from '../common/timers.ts';
+import { connect } from '../net/connect.ts';
+import type { Connection, ConnectionCallbacks } from '../net/connection.ts';
+import type { ClientStream, ResponseReceiver } from './client_stream.ts';
+import type { Http1Pool } from './http1_pool.ts';
+import type { Host } from './host.ts';
+
+const log = logger('client');
+
+const ConnectTimeout = 0;
+const IdleTimeout = 1;
+
+/** Reads this long mean that a body streams: the next ones go to a private buffer. */
+const bulkRead = 16 * 1024;
+
+/** Methods without a defined request body: Envoy adds no `content-length: 0` to them. */
+const bodiless = new Set(['GET', 'HEAD', 'DELETE', 'TRACE', 'CONNECT']);
+
+export class Http1ClientConnection implements ClientStream, ConnectionCallbacks, ResponseDecoderEvents {
+  readonly host: Host;
+  private readonly pool: Http1Pool;
+  private readonly connection: Connection;
+  private readonly decoder: Http1ResponseDecoder;
+  private readonly connectTimer: Timer;
+  private readonly idleTimer: Timer;
+  private readonly openedAt = now;
+  private connected = false;
+  private receiver: ResponseReceiver | undefined;
+  /** An exchange is under way, even when its receiver has gone. */
+  private busy = false;
+  private requestDone = false;
+  private responseDone = false;
+  private requestChunked = false;
+  private responseFraming: Framing = 'none';
+  private bodyLeft = 0;
+  private keepAlive = true;
+  private requestsLeft: number;
+  private timedOut = false;
+
+  constructor(pool: Http1Pool) {
+    const { cluster } = pool;
+    this.pool = pool;
+    this.host = pool.host;
+    this.requestsLeft = cluster.maxRequestsPerConnection || Number.POSITIVE_INFINITY;
+    this.decoder = new Http1ResponseDecoder(this, cluster.responseLimits);
+    this.connectTimer = new Timer(this, ConnectTimeout);
+    this.idleTimer = new Timer(this, IdleTimeout);
+    this.connection = connect(pool.host.target, cluster.connectOptions, this);
+    this.connection.counters = cluster.byteCounters;
+    this.connectTimer.start(cluster.connectTimeout);
+  }
+
+  get connectionId(): number {
+    return this.connection.id;
+  }
+
+  get localAddress(): Address {
+    return this.connection.localAddress;
+  }
+
+  /** Free for a request: idle and open. */
+  get usable(): boolean {
+    return this.connected && !this.busy && !this.connection.isClosing;
+  }
+
+  /** Begins an exchange. */
+  attach(receiver: ResponseReceiver): void {
+    this.idleTimer.stop();
+    this.receiver = receiver;
+    this.busy = true;
+    this.requestDone = false;
+    this.responseDone = false;
+    this.requestsLeft--;
+  }
+
+  sendHeaders(head: RequestHead, endStream: boolean): void {
+    this.decoder.expect(head.method);
+    const { headers } = head;
+    const hasLength = headers.has(CONTENT_LENGTH);
+    if (endStream && !hasLength && !bodiless.has(head.method)) headers.add(CONTENT_LENGTH, '0');
+    this.requestChunked = !endStream && !hasLength;
+    const framing: Framing = endStream ? 'none' : hasLength ? 'length' : 'chunked';
+    this.connection.writeText(encodeRequestHead(head.method, head.path, head.authority, headers, framing));
+    if (endStream) this.finishRequest();
+  }
+
+  sendData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
+    const { connection } = this;
+    if (this.requestChunked) {
+      if (end > start) {
+        connection.writeText(chunkHeader(end - start));
+        connection.writeBytes(bytes, start, end);
+        connection.writeText(endStream ? `\r\n${lastChunk}` : '\r\n');
+      } else if (endStream) connection.writeText(lastChunk);
+    } else connection.writeBytes(bytes, start, end);
+    if (endStream) this.finishRequest();
+  }
+
+  sendTrailers(trailers: HeaderMap): void {
+    if (this.requestChunked) {
+      this.connection.writeText(this.pool.cluster.enableTrailers ? encodeTrailers(trailers) : lastChunk);
+    }
+    this.finishRequest();
+  }
+
+  cancel(): void {
+    this.receiver = undefined;
+    if (!this.busy) return;
+    if (this.requestDone && this.responseDone) return;
+    this.connection.closeNow();
+  }
+
+  pauseResponse(): void {
+    this.connection.pauseReading();
+  }
+
+  resumeResponse(): void {
+    this.connection.resumeReading();
+  }
+
+  /** Closes an idle connection, or a busy one when its exchange is over. */
+  drain(): void {
+    this.keepAlive = false;
+    if (!this.busy) this.connection.closeNow();
+  }
+
+  // === ConnectionCallbacks ===
+
+  onConnected(): void {
+    this.connected = true;
+    this.connectTimer.stop();
+    if (log.debugOn) log.debug(`[C${this.connection.id}] connected to ${this.host.address}`);
+    this.pool.onConnected(this, now - this.openedAt);
+  }
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    if (!this.busy) {
+      // Nothing was asked: whatever this is, the connection is out of step (RFC 9112 section 9.2).
+      this.pool.cluster.stats[CLUSTER.slot.upstream_cx_protocol_error]++;
+      this.connection.closeNow();
+      return;
+    }
+    const taken = this.decoder.decode(bytes, start, end);
+    if (this.connection.isClosing) return;
+    const unfinished = !this.responseDone;
+    if (!unfinished && taken < end - start) this.keepAlive = false;
+    this.connection.bulk = unfinished && end - start >= bulkRead;
+    this.finishExchange();
+  }
+
+  onEnd(): void {
+    if (this.busy && !this.responseDone) this.decoder.finish();
+    if (this.connection.isClosing) return;
+    if (this.busy && this.responseDone) this.keepAlive = false;
+    this.connection.closeNow();
+  }
+
+  onBlocked(): void {
+    this.receiver?.onStreamBlocked();
+  }
+
+  onWritable(): void {
+    this.receiver?.onStreamWritable();
+  }
+
+  onClosed(local: boolean, reason: string): void {
+    this.connectTimer.stop();
+    this.idleTimer.stop();
+    const { receiver } = this;
+    this.receiver = undefined;
+    if (log.debugOn) log.debug(`[C${this.connection.id}] closed ${local ? 'by us' : `by the host ${reason}`}`);
+    this.pool.onConnectionClosed(this, {
+      connected: this.connected,
+      busy: this.busy,
+      local,
+      timedOut: this.timedOut,
+      lived: now - this.openedAt,
+      reason,
+    });
+    if (receiver === undefined || (this.requestDone && this.responseDone)) return;
+    receiver.onStreamReset('connection termination', '');
+  }
+
+  // === ResponseDecoderEvents ===
+
+  onInformational(head: ResponseHead): void {
+    this.receiver?.onInformational(head);
+  }
+
+  onResponseHead(head: ResponseHead, framing: Framing, contentLength: number, keepAlive: boolean): void {
+    this.keepAlive &&= keepAlive;
+    this.responseFraming = framing;
+    this.bodyLeft = framing === 'length' ? contentLength : -1;
+    const ends = framing === 'none' || this.bodyLeft === 0;
+    if (ends) this.responseDone = true;
+    this.receiver?.onResponseHeaders(head, ends);
+  }
+
+  onBody(bytes: Bytes, start: number, end: number): void {
+    if (this.responseFraming === 'length') {
+      this.bodyLeft -= end - start;
+      if (this.bodyLeft === 0) this.responseDone = true;
+    }
+    this.receiver?.onResponseData(bytes as Buffer, start, end, this.responseDone);
+  }
+
+  onTrailers(trailers: HeaderMap): void {
+    this.responseDone = true;
+    this.receiver?.onResponseTrailers(trailers);
+  }
+
+  onMessageComplete(): void {
+    if (this.responseDone) return;
+    this.responseDone = true;
+    this.receiver?.onResponseData(noBytes, 0, 0, true);
+  }
+
+  onCodecError(error: CodecError): void {
+    if (log.debugOn) log.debug(`[C${this.connection.id}] bad response from ${this.host.address}: ${error.reason}`);
+    this.pool.cluster.stats[CLUSTER.slot.upstream_cx_protocol_error]++;
+    this.fail('protocol error', error.details);
+  }
+
+  onTimer(kind: number): void {
+    if (kind === ConnectTimeout) this.timedOut = true;
+    else this.pool.cluster.stats[CLUSTER.slot.upstream_cx_idle_timeout]++;
+    this.connection.closeNow();
+  }
+
+  private fail(reason: ResetReason, detail: string): void {
+    const { receiver } = this;
+    this.receiver = undefined;
+    this.connection.closeNow();
+    receiver?.onStreamReset(reason, detail);
+  }
+
+  private finishRequest(): void {
+    this.requestDone = true;
+    if (this.responseDone) this.finishExchange();
+  }
+
+  /** After an event: the exchange may be over, and the connection free, or of no more use. */
+  private finishExchange(): void {
+    if (!this.busy || !this.responseDone) return;
+    if (!this.requestDone) {
+      // Answered before the request was whole: its rest is not wanted (RFC 9112 section 9.5).
+      this.receiver = undefined;
+      this.connection.closeNow();
+      return;
+    }
+    this.busy = false;
+    this.receiver = undefined;
+    this.pool.onExchangeOver();
+    if (!this.keepAlive || this.requestsLeft <= 0) {
+      if (this.requestsLeft <= 0) this.pool.cluster.stats[CLUSTER.slot.upstream_cx_max_requests]++;
+      this.connection.closeNow();
+      return;
+    }
+    if (!this.pool.onIdle(this)) return;
+    const { idleTimeout } = this.pool.cluster;
+    if (idleTimeout > 0) this.idleTimer.start(idleTimeout);
+  }
+}
+
+const noBytes = Buffer.alloc(0);

@@ -1,0 +1,138 @@
+/** Step 8 of the data path: which host of a cluster gets the next request. The slow side builds a picker, the hot side picks. */
+import { ClusterWord, clusterBase } from '../snapshot/layout.ts';
+import type { SharedWords } from './circuit_breaker.ts';
+import type { Host } from './host.ts';
+
+/** Picks a host for one request; `hosts` were handed over when it was built and never change. */
+export interface Picker {
+  pick(): Host | undefined;
+}
+
+export type LoadBalancingPolicy =
+  | { readonly kind: 'round_robin' }
+  | { readonly kind: 'random' }
+  | { readonly kind: 'least_request'; readonly choiceCount: number; readonly activeRequestBias: number };
+
+/** A picker over the hosts of a cluster. `slot` names the cluster's shared words. */
+export function makePicker(
+  policy: LoadBalancingPolicy,
+  hosts: readonly Host[],
+  shared: SharedWords,
+  slot: number,
+): Picker {
+  if (hosts.length === 0) return noHosts;
+  const counter = clusterBase(slot) + ClusterWord.RoundRobin;
+  switch (policy.kind) {
+    case 'random':
+      return new RandomPicker(hosts);
+    case 'least_request':
+      if (weightsEqual(hosts)) return new LeastRequestPicker(hosts, policy.choiceCount);
+      return new WeightedLeastRequestPicker(hosts, policy.activeRequestBias);
+    default:
+      return new RoundRobinPicker(weightsEqual(hosts) ? hosts : weightedSchedule(hosts), shared.words, counter);
+  }
+}
+
+const noHosts: Picker = { pick: () => undefined };
+
+function weightsEqual(hosts: readonly Host[]): boolean {
+  return hosts.every((host) => host.weight === hosts[0].weight);
+}
+
+/** Strict rotation over all workers: the counter is shared. */
+class RoundRobinPicker implements Picker {
+  private readonly schedule: readonly Host[];
+  private readonly words: Int32Array;
+  private readonly counter: number;
+
+  constructor(schedule: readonly Host[], words: Int32Array, counter: number) {
+    this.schedule = schedule;
+    this.words = words;
+    this.counter = counter;
+  }
+
+  pick(): Host {
+    // The counter wraps as an unsigned word; one uneven step in 2^32 picks is no concern.
+    return this.schedule[(Atomics.add(this.words, this.counter, 1) >>> 0) % this.schedule.length];
+  }
+}
+
+/** Longest rotation of weighted hosts; weights are scaled down to fit. */
+const longestSchedule = 65_536;
+
+/** One period of Envoy's earliest-deadline-first order: host i comes every 1/weight, ties in list order. */
+export function weightedSchedule(hosts: readonly Host[]): Host[] {
+  const divisor = hosts.reduce((common, host) => greatestCommonDivisor(common, host.weight), 0);
+  let weights = hosts.map((host) => host.weight / divisor);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  if (total > longestSchedule) {
+    weights = weights.map((weight) => Math.max(1, Math.floor((weight * longestSchedule) / total)));
+  }
+  const turns: { at: number; order: number; host: Host }[] = [];
+  hosts.forEach((host, order) => {
+    for (let turn = 1; turn <= weights[order]; turn++) turns.push({ at: turn / weights[order], order, host });
+  });
+  turns.sort((a, b) => a.at - b.at || a.order - b.order);
+  return turns.map((turn) => turn.host);
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
+
+class RandomPicker implements Picker {
+  private readonly hosts: readonly Host[];
+  constructor(hosts: readonly Host[]) {
+    this.hosts = hosts;
+  }
+  pick(): Host {
+    return this.hosts[Math.floor(Math.random() * this.hosts.length)];
+  }
+}
+
+/** The least busy of `choiceCount` hosts taken by chance: active requests are those of all workers. */
+class LeastRequestPicker implements Picker {
+  private readonly hosts: readonly Host[];
+  private readonly choiceCount: number;
+  constructor(hosts: readonly Host[], choiceCount: number) {
+    this.hosts = hosts;
+    this.choiceCount = choiceCount;
+  }
+  pick(): Host {
+    const { hosts } = this;
+    let best = hosts[Math.floor(Math.random() * hosts.length)];
+    let fewest = best.loadActiveRequests();
+    for (let i = 1; i < this.choiceCount; i++) {
+      const host = hosts[Math.floor(Math.random() * hosts.length)];
+      const active = host.loadActiveRequests();
+      if (active < fewest) {
+        best = host;
+        fewest = active;
+      }
+    }
+    return best;
+  }
+}
+
+/** With unequal weights: by chance in proportion to weight / (active + 1)^bias, which is what Envoy's scheduler tends to. */
+class WeightedLeastRequestPicker implements Picker {
+  private readonly hosts: readonly Host[];
+  private readonly bias: number;
+  private readonly shares: Float64Array;
+  constructor(hosts: readonly Host[], bias: number) {
+    this.hosts = hosts;
+    this.bias = bias;
+    this.shares = new Float64Array(hosts.length);
+  }
+  pick(): Host {
+    const { hosts, shares } = this;
+    let total = 0;
+    for (let i = 0; i < hosts.length; i++) {
+      total += hosts[i].weight / (hosts[i].loadActiveRequests() + 1) ** this.bias;
+      shares[i] = total;
+    }
+    const point = Math.random() * total;
+    for (let i = 0; i < hosts.length; i++) if (point < shares[i]) return hosts[i];
+    return hosts[hosts.length - 1];
+  }
+}

@@ -1,0 +1,95 @@
+/** The data path of one worker, composed: listeners → filter chain → codec → filters → router → clusters → hosts. */
+import { LogFiles } from '../common/access_log/log_files.ts';
+import { now, tick } from '../common/clock.ts';
+import { logger, setLogLevels } from '../common/log.ts';
+import { ThreadStats } from '../common/stats/store.ts';
+import { setTimerHooks } from '../common/timers.ts';
+import { flushDirty, setFaultHandler } from '../net/event.ts';
+import type { SharedWords } from '../upstream/circuit_breaker.ts';
+import { ClusterManager } from '../upstream/cluster_manager.ts';
+import { SnapshotApplier } from './apply_snapshot.ts';
+import { ExtensionLoader } from './extension_loader.ts';
+import type { FromWorker, ToWorker, WorkerTask } from '../spi/worker_messages.ts';
+
+const log = logger('main');
+
+export class DataPath {
+  private readonly task: WorkerTask;
+  private readonly stats: ThreadStats;
+  private readonly files: LogFiles;
+  private readonly snapshot: SnapshotApplier;
+  private readonly drain = { draining: false };
+  private finish!: () => void;
+
+  constructor(task: WorkerTask) {
+    this.task = task;
+    this.stats = new ThreadStats((announcement) => this.post({ kind: 'stats', announcement }));
+    this.files = new LogFiles(task.fileFlushInterval);
+    const shared: SharedWords = { words: new Int32Array(task.words), ledger: new Int32Array(task.ledger) };
+    const clusters = new ClusterManager(shared, this.stats);
+    const loader = new ExtensionLoader({
+      stats: this.stats,
+      clusters,
+      files: this.files,
+      serviceCluster: task.serviceCluster,
+      serviceNode: task.serviceNode,
+      drain: this.drain,
+    });
+    this.snapshot = new SnapshotApplier(task.index, clusters, loader, this.stats, (message) => this.post(message));
+  }
+
+  /** Serves until it is told to stop. */
+  run(): Promise<void> {
+    setFaultHandler((error) => this.onFault(error));
+    setTimerHooks({ afterEvent: flushDirty, onFault: (error) => this.onFault(error) });
+    const { port } = this.task;
+    port.on('message', (message: ToWorker) => this.onMessage(message));
+    this.snapshot.apply(this.task.snapshot);
+    return new Promise((resolve) => {
+      this.finish = () => {
+        this.files.flushSync();
+        port.close();
+        resolve();
+      };
+    });
+  }
+
+  private onMessage(message: ToWorker): void {
+    tick();
+    switch (message.kind) {
+      case 'snapshot':
+        this.snapshot.apply(message.delta);
+        break;
+      case 'drain':
+        this.drain.draining = true;
+        this.snapshot.drainListeners(() => this.post({ kind: 'drained' }));
+        break;
+      case 'stop':
+        this.snapshot.closeListeners();
+        this.finish();
+        break;
+      case 'flush_histograms':
+        this.post({ kind: 'histograms', values: this.stats.takeHistograms() });
+        break;
+      case 'reopen_logs':
+        this.files.reopen();
+        break;
+      case 'log_levels':
+        setLogLevels(message.log.level, message.log.componentLevels, message.log);
+        break;
+      case 'crash':
+        process.exit(1);
+    }
+    flushDirty();
+  }
+
+  private onFault(error: unknown): void {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    log.error(`fault in the code of a connection after ${Math.round(now)} ms: ${text}`);
+    this.post({ kind: 'fault', text });
+  }
+
+  private post(message: FromWorker): void {
+    this.task.port.postMessage(message);
+  }
+}

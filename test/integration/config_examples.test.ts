@@ -1,0 +1,85 @@
+/** Every example of config/ boots and does what its first line says; only ports and file paths are replaced. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, type TestContext, test } from 'node:test';
+import { type RunningProxy, root, startProxy } from '../support/proxy.ts';
+import { RawClient, request } from '../support/raw_client.ts';
+import { respond, startTcpUpstream, startUpstream, type Upstream } from '../support/upstream.ts';
+import { waitFor } from '../support/wait_for.ts';
+
+let upstream: Upstream;
+before(async () => {
+  upstream = await startUpstream();
+});
+after(() => upstream?.close());
+
+/** Starts an example with its own ports freed, its upstream ports given by `upstreams`, and /tmp moved to the proxy's folder. */
+async function startExample(t: TestContext, name: string, upstreams: Record<number, number>): Promise<RunningProxy> {
+  const text = readFileSync(path.join(root, 'config', name), 'utf8');
+  const proxy = await startProxy((dir) =>
+    text
+      .replaceAll('/tmp/', `${dir}/`)
+      .replaceAll('0.0.0.0', '127.0.0.1')
+      .replace(/port_value: (\d+)/g, (_all, port) => `port_value: ${upstreams[port] ?? 0}`),
+  );
+  t.after(() => proxy.stop());
+  return proxy;
+}
+
+test('front-proxy.yaml routes by path', async (t) => {
+  const proxy = await startExample(t, 'front-proxy.yaml', { 8081: upstream.port, 8082: upstream.port });
+  assert.equal((await request(proxy.port('main'), '/service/1')).text, 'GET /service/1\n');
+  assert.equal((await request(proxy.port('main'), '/service/2/x')).text, 'GET /service/2/x\n');
+  assert.equal((await request(proxy.port('main'), '/')).status, 404);
+  assert.equal(await proxy.stat('cluster.service1.upstream_rq_total'), 1);
+  assert.equal(await proxy.stat('cluster.service2.upstream_rq_total'), 1);
+});
+
+test('tcp-proxy.yaml passes bytes', async (t) => {
+  const echo = await startTcpUpstream((socket) => void socket.pipe(socket));
+  t.after(() => echo.close());
+  const proxy = await startExample(t, 'tcp-proxy.yaml', { 5432: echo.port });
+  const client = await RawClient.connect(proxy.port('main'));
+  client.send('bytes');
+  assert.equal((await client.bytes(5)).toString(), 'bytes');
+  client.destroy();
+  await waitFor('log line', () => proxy.stdout().includes('"- - -" 0 - 5 5'));
+});
+
+test('direct-response.yaml answers by itself', async (t) => {
+  const proxy = await startExample(t, 'direct-response.yaml', {});
+  const port = proxy.port('main');
+  assert.equal((await request(port, '/hello')).text, 'hello\n');
+  assert.equal((await request(port, '/docs/x')).get('location'), 'https://docs.example.com/docs/x');
+  const moved = await request(port, '/old/x?y');
+  assert.equal(moved.status, 308);
+  assert.equal(moved.get('location'), 'http://test/new/x?y');
+});
+
+test('retries.yaml gets past a dead host and a bad answer', async (t) => {
+  const dead = await startUpstream();
+  await dead.close();
+  const proxy = await startExample(t, 'retries.yaml', { 8081: upstream.port, 8082: dead.port });
+  for (let i = 0; i < 10; i++) assert.equal((await request(proxy.port('main'), '/')).status, 200);
+  t.after(() => {
+    upstream.script = {};
+  });
+  let bad = 1;
+  upstream.script = { respond: (_request, socket) => respond(socket, { status: bad-- > 0 ? 503 : 200 }) };
+  const response = await request(proxy.port('main'), '/');
+  assert.equal(response.status, 200);
+  assert.ok(Number(response.get('x-envoy-attempt-count')) > 1);
+});
+
+test('access-log.yaml writes both logs', async (t) => {
+  const proxy = await startExample(t, 'access-log.yaml', { 8081: upstream.port });
+  const response = await request(proxy.port('main'), '/logged');
+  const host = `127.0.0.1:${upstream.port}`;
+  assert.equal(response.get('x-served-by'), host);
+  assert.equal(upstream.requests.at(-1)?.get('x-client'), '127.0.0.1');
+  const file = path.join(proxy.dir, 'nuncio-access.log');
+  const line = await waitFor('line in the file', () => readFileSync(file, 'utf8'));
+  assert.match(line, new RegExp(`^GET /logged -> 200 - via_upstream from ${host} in \\d+ ms\n$`));
+  await waitFor('line on stdout', () => proxy.stdout().includes('"GET /logged HTTP/1.1" 200 - 0 12'));
+});
