@@ -5,7 +5,7 @@ The figure is CPU time of the proxy's whole process (all its threads) per reques
 less than requests per second. Rounds interleave the proxies, so a slow minute hits all of them. Envoy and nuncio get
 the same bootstrap file. The proxy is pinned to core 0; the load generator and the nginx backend to core 1.
 
-    side_by_side.py                                 every workload, every proxy that is installed
+    side_by_side.py                                  every workload, every proxy that is installed
     side_by_side.py --work h1,h2 --rounds 5          some workloads
     side_by_side.py --proxy nuncio,envoy --json out.json
 
@@ -231,7 +231,7 @@ def main():
     a.add_argument("--work", default=",".join(WORK), help="comma list of: " + ", ".join(WORK))
     a.add_argument("--proxy", default="envoy,nginx,haproxy,nuncio")
     a.add_argument("--nuncio", default="npm start --silent -- -c {config} --concurrency 1", help="command; {config} is the bootstrap")
-    a.add_argument("--nuncio-dir", default=".", help="where that command runs")
+    a.add_argument("--nuncio-dir", default=str(HERE.parent), help="where that command runs")
     a.add_argument("--rounds", type=int, default=3)
     a.add_argument("--seconds", type=int, default=3)
     a.add_argument("--memory", action="store_true", help="also KiB for each idle connection")

@@ -74,7 +74,7 @@ export function readImports(text: string): Import[] {
 function judge(file: string, { specifier, typeOnly: isType }: Import): string | undefined {
   const from = areaOf(file);
   if (from === undefined) return 'no rule for this folder: add it to scripts/import_rules.ts';
-  if (!specifier.startsWith('.')) return judgePackage(from, specifier);
+  if (!specifier.startsWith('.')) return judgePackage(from, specifier, isType);
   const target = resolve(file, specifier);
   const wrong = `imports ${target}`;
   if (target.endsWith('.test.ts')) return `${wrong} (a test is imported by nothing)`;
@@ -89,12 +89,12 @@ function judge(file: string, { specifier, typeOnly: isType }: Import): string | 
   return undefined;
 }
 
-function judgePackage(from: Area, specifier: string): string | undefined {
+function judgePackage(from: Area, specifier: string, isType: boolean): string | undefined {
   const name = specifier.replace(/^node:/, '');
   const isNode = specifier.startsWith('node:') || builtinModules.includes(specifier);
   if (from === 'native-free') return `imports ${specifier} (${reason(from, 'node')})`;
   const rule = isNode ? nodeModules[name.split('/')[0]] : undefined;
-  if (rule === undefined || rule.areas.includes(from)) return undefined;
+  if (rule === undefined || isType || rule.areas.includes(from)) return undefined;
   return `imports ${specifier} (${rule.reason})`;
 }
 

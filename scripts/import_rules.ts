@@ -13,10 +13,10 @@ export const directions: Record<Area, readonly Area[]> = {
   'native-free': [],
   api: ['native-free'],
   common: ['native-free', 'api', 'spi'],
-  spi: ['native-free', 'api', 'common'],
+  spi: [...shared, ...data, 'snapshot/layout'],
   net: ['native-free', 'common', 'spi'],
   listener: path,
-  http: path,
+  http: [...path, 'router'],
   router: [...path, 'upstream'],
   upstream: path,
   tcp: [...path, 'upstream'],
@@ -24,16 +24,17 @@ export const directions: Record<Area, readonly Area[]> = {
   worker: [...shared, ...data, 'snapshot/layout', 'snapshot/reader', 'extensions'],
   'snapshot/layout': shared,
   'snapshot/reader': [...shared, 'snapshot/layout'],
-  'snapshot/publisher': [...shared, 'snapshot/layout'],
+  'snapshot/publisher': [...shared, 'snapshot/layout', 'snapshot/slots'],
+  'snapshot/slots': [...shared, 'snapshot/layout'],
   config: [...shared, 'snapshot/layout', 'extensions'],
   xds: [...shared, ...control, 'snapshot/layout', 'snapshot/publisher', 'extensions'],
   dns: [...shared, 'snapshot/layout'],
   health: [...shared, 'snapshot/layout'],
   control: [...shared, ...control, 'snapshot/layout', 'snapshot/publisher', 'extensions'],
-  main: ['control'],
+  main: ['common', 'config', 'control'],
   index: [...shared, 'control', 'config'],
   extensions: ['extension', ...shared],
-  extension: [...shared, 'snapshot/layout'],
+  extension: [...shared, 'net', 'snapshot/layout'],
 };
 
 /** The one engine of the data path an extension plugs into. */
@@ -43,16 +44,22 @@ export const engines: Record<string, Area> = {
   'filters/http/router': 'router',
 };
 
-/** Areas an import into which must be `import type`: interfaces and messages, no code. */
+/** Imports that must be `import type`: spi holds no code of others, http is handed its route table, a filter its connection. */
 export function typeOnly(from: Area, to: Area): boolean {
-  return (from === 'spi' && to !== 'spi') || (from === 'common' && to === 'spi');
+  if (from === 'spi') return true;
+  return (
+    (from === 'common' && to === 'spi') ||
+    (from === 'http' && to === 'router') ||
+    (from === 'extension' && to === 'net')
+  );
 }
 
-/** Node modules only some areas may use; everything else of Node is free outside native-free. */
+/** Node modules whose code only some areas may use; their types, and everything else of Node, are free outside native-free. */
 export const nodeModules: Record<string, { areas: readonly Area[]; reason: string }> = {
   net: {
-    areas: ['net'],
-    reason: 'sockets are made in src/net alone, so that every one has an error listener and limits',
+    areas: ['net', 'control'],
+    reason:
+      'sockets are made in src/net alone (the main thread: in src/control), so that every one has an error listener',
   },
   tls: { areas: ['net'], reason: 'TLS is spoken in src/net alone, so that contexts are made once' },
   http: { areas: ['control'], reason: 'the data path has its own codecs: node:http costs five times as much' },

@@ -79,7 +79,8 @@ function checkTargets(route: Route, action: RouteAction, clusters: ReadonlySet<s
 }
 
 function checkAction(route: Route, action: RouteAction, report: Report): void {
-  if (action.prefixRewrite !== '' && action.regexRewrite !== undefined) {
+  const rewrites = [action.prefixRewrite || undefined, action.regexRewrite, action.pathRewritePolicy];
+  if (rewrites.filter((rewrite) => rewrite !== undefined).length > 1) {
     report.errorIn(route, 'route', 'Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy');
   }
   const backOff = action.retryPolicy?.retryBackOff;

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import type { Any } from '@bufbuild/protobuf/wkt';
+import fc from 'fast-check';
+import { parse } from 'yaml';
 import { Cluster_DiscoveryType, Cluster_LbPolicy } from '../api/enums.ts';
 import { encode, unpackAny } from '../api/registry.ts';
 import { errorsOf, frontProxy, load, warningsOf } from './load.testing.ts';
@@ -35,11 +37,14 @@ test('the proxy with EDS loads, its router known by name, what does not work yet
   const { bootstrap, errors, warnings } = loadBootstrap({ path: example('seed-eds.yaml') });
   assert.deepEqual(errors, []);
   assert.deepEqual(
-    warnings.map((warning) => [warning.line, warning.column, warning.reason]),
+    warnings.map((warning) => [warning.sourceLine.trim(), warning.reason]),
     [
-      [40, 11, "EDS is not supported yet: cluster 'service_backend' has no hosts"],
-      [43, 5, 'active health checking is not supported yet, all hosts count as healthy'],
-      [64, 5, "HTTP/2 to upstreams is not supported yet; no route leads to cluster 'eds_cluster'"],
+      ['type: EDS', "EDS is not supported yet: cluster 'service_backend' has no hosts"],
+      ['health_checks:', 'active health checking is not supported yet, all hosts count as healthy'],
+      [
+        'http2_protocol_options: {}',
+        "HTTP/2 to upstreams is not supported yet; no route leads to cluster 'eds_cluster'",
+      ],
     ],
   );
   const { configType } = bootstrap!.staticResources!.listeners[0].filterChains[0].filters[0];
@@ -157,4 +162,34 @@ test('warnings come with a good configuration too', () => {
   1 | node: { id: a, id: b }
     |                ^^`,
   ]);
+});
+
+test('no input makes loading throw', () => {
+  const base = parse(frontProxy()) as Record<string, unknown>;
+  fc.assert(
+    fc.property(fc.array(fc.nat(40), { maxLength: 12 }), fc.jsonValue(), fc.string(), (path, value, key) => {
+      const config = structuredClone(base);
+      let node: unknown = config;
+      for (const step of path) {
+        const inner: unknown = Object.values(node as object)[step % Object.keys(node as object).length];
+        if (typeof inner !== 'object' || inner === null) break;
+        node = inner;
+      }
+      const target = node as Record<string, unknown>;
+      const keys = Object.keys(target);
+      target[keys[path.length % keys.length] ?? key] = value;
+      if (!Array.isArray(target)) target[key] = value;
+      for (const diagnostic of load(JSON.stringify(config)).errors) renderDiagnostics([diagnostic], true);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('no text makes loading throw', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      load(text);
+    }),
+    { numRuns: 300 },
+  );
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { DescMessage } from '@bufbuild/protobuf';
+import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { findMessageType, messageType } from '../api/registry.ts';
 import { rowOf } from './check_supported.ts';
 import { errorsOf, frontProxy } from './load.testing.ts';
@@ -15,7 +15,7 @@ test('rows name messages and fields that exist', () => {
       const [name, values] = token.split('=');
       if (name === '' || name === '*') continue;
       assert.ok(names.has(name), `${key} has no field ${name}`);
-      const field = type.fields.find((candidate) => candidate.name === name)!;
+      const field: DescField = type.fields.find((candidate) => candidate.name === name)!;
       if (field.enum === undefined) continue;
       for (const value of values?.split('|') ?? []) {
         assert.ok(

@@ -31,7 +31,7 @@ export const supported: { readonly [message: string]: SupportedRow } = {
 
   // Listeners
   'config.listener.v3.Listener': [
-    'name address stat_prefix filter_chains per_connection_buffer_limit_bytes',
+    'name address stat_prefix filter_chains per_connection_buffer_limit_bytes tcp_backlog_size',
     'metadata drain_type traffic_direction reuse_port enable_reuse_port bind_to_port=true listener_filters_timeout ' +
       'continue_on_listener_filters_timeout ignore_global_conn_limit bypass_overload_manager ' +
       'max_connections_to_accept_per_socket_event',
@@ -69,7 +69,7 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.route.v3.RouteConfiguration': [
     'name virtual_hosts validate_clusters request_headers_to_add request_headers_to_remove response_headers_to_add ' +
       'response_headers_to_remove most_specific_header_mutations_wins max_direct_response_body_size_bytes ' +
-      'ignore_port_in_host_matching internal_only_headers',
+      'ignore_port_in_host_matching ignore_path_parameters_in_path_matching internal_only_headers',
     'metadata',
   ],
   'config.route.v3.VirtualHost': [
@@ -83,7 +83,7 @@ export const supported: { readonly [message: string]: SupportedRow } = {
     'metadata decorator stat_prefix',
   ],
   'config.route.v3.RouteMatch': [
-    'prefix path safe_regex path_separated_prefix case_sensitive runtime_fraction headers query_parameters cookies grpc',
+    'prefix path safe_regex path_separated_prefix path_match_policy case_sensitive runtime_fraction headers query_parameters cookies grpc',
   ],
   'config.route.v3.RouteMatch.GrpcRouteMatchOptions': ['*'],
   'config.route.v3.HeaderMatcher': [
@@ -99,12 +99,15 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.core.v3.RuntimeFractionalPercent': ['default_value', 'runtime_key'],
   'type.v3.FractionalPercent': ['*'],
   'config.route.v3.RouteAction': [
-    'cluster cluster_header weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite ' +
+    'cluster cluster_header weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite path_rewrite_policy ' +
       'host_rewrite_literal auto_host_rewrite host_rewrite_header host_rewrite_path_regex append_x_forwarded_host timeout ' +
       'idle_timeout retry_policy priority max_stream_duration',
   ],
-  'config.route.v3.RouteAction.MaxStreamDuration': ['max_stream_duration'],
-  'config.route.v3.WeightedCluster': ['clusters total_weight', 'runtime_key_prefix'],
+  'config.route.v3.RouteAction.MaxStreamDuration': ['*'],
+  'config.core.v3.TypedExtensionConfig': ['name typed_config'],
+  'extensions.path.match.uri_template.v3.UriTemplateMatchConfig': ['*'],
+  'extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig': ['*'],
+  'config.route.v3.WeightedCluster': ['clusters header_name', 'total_weight runtime_key_prefix'],
   'config.route.v3.WeightedCluster.ClusterWeight': [
     'name weight request_headers_to_add request_headers_to_remove response_headers_to_add response_headers_to_remove ' +
       'host_rewrite_literal cluster_header',
@@ -113,11 +116,14 @@ export const supported: { readonly [message: string]: SupportedRow } = {
     'https_redirect scheme_redirect host_redirect port_redirect path_redirect prefix_rewrite regex_rewrite response_code ' +
       'strip_query',
   ],
-  'config.route.v3.DirectResponseAction': ['status body body_format'],
+  'config.route.v3.DirectResponseAction': ['status body'],
   'config.route.v3.RetryPolicy': [
     'retry_on num_retries per_try_timeout per_try_idle_timeout retriable_status_codes retry_back_off retriable_headers ' +
-      'retriable_request_headers',
+      'retriable_request_headers retry_host_predicate host_selection_retry_max_attempts rate_limited_retry_back_off',
   ],
+  'config.route.v3.RetryPolicy.RetryHostPredicate': ['name=envoy.retry_host_predicates.previous_hosts typed_config'],
+  'extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate': ['*'],
+  'config.route.v3.RetryPolicy.RateLimitedRetryBackOff': ['*'],
   'config.route.v3.RetryPolicy.RetryBackOff': ['*'],
   'config.core.v3.HeaderValueOption': ['*'],
   'config.core.v3.DataSource': ['filename inline_bytes inline_string environment_variable'],

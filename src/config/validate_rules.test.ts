@@ -92,7 +92,7 @@ test('each kind of rule', () => {
     ['config.route.v3.WeightedCluster', {}, ['clusters must have at least 1 item']],
     [
       'config.route.v3.VirtualHost',
-      { name: 'v', domains: ['*'], requestHeadersToRemove: ['ok', 'a b'] },
+      { name: 'v', domains: ['*'], requestHeadersToRemove: ['ok', 'a\n'] },
       ['request_headers_to_remove[1] is not a valid header name'],
     ],
     // bool.const

@@ -1,7 +1,9 @@
 /** The control path, composed: load → validate → clusters and listeners → snapshot → workers, then signals and drain. */
+import { writeFileSync } from 'node:fs';
 import { create } from '@bufbuild/protobuf';
 import type { envoy } from '../api/envoy_types.ts';
 import { messageType } from '../api/registry.ts';
+import { addressOfMessage } from '../common/address.ts';
 import { logger } from '../common/log.ts';
 import { ThreadStats } from '../common/stats/store.ts';
 import { durationMs } from '../common/duration.ts';
@@ -102,8 +104,9 @@ export class Server {
     const errors: Diagnostic[] = [];
     if (admin?.address !== undefined) {
       this.admin = new AdminServer(new ServerAdminContext(this), this.store);
-      const failed = await this.admin.listen(admin.address, this.options.adminAddressPath);
-      if (failed !== undefined) errors.push(this.loaded.diagnose('error', 'admin.address', failed));
+      const bound = await this.admin.listen(addressOfMessage(admin.address));
+      if ('error' in bound) errors.push(this.loaded.diagnose('error', 'admin.address', bound.error));
+      else if (this.options.adminAddressPath !== '') writeFileSync(this.options.adminAddressPath, bound.address.text);
     }
     this.phase = 'INITIALIZING';
     const binds = await this.listeners.start(staticResources?.listeners ?? [], this.options.concurrency);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CLUSTER, HOST } from '../common/stats/layouts.ts';
 import { ThreadStats } from '../common/stats/store.ts';
-import { type StatsSource, StatsMerge } from './stats_merge.ts';
+import { StatsMerge, type StatsSource } from './stats_merge.ts';
 
 /** A thread's store whose names arrive by structured clone, as over a port. */
 function thread(merge: StatsMerge): { store: ThreadStats; source: StatsSource } {
@@ -26,10 +26,12 @@ test('counts of all threads are summed by full name', () => {
   single.values[single.index] += 10;
   a.store.announceNow();
   b.store.announceNow();
-  assert.deepEqual(
-    valuesOf(merge, ['cluster.x.upstream_cx_total', 'cluster.x.upstream_cx_active', 'other', 'none']),
-    [15, 1, 0, undefined],
-  );
+  assert.deepEqual(valuesOf(merge, ['cluster.x.upstream_cx_total', 'cluster.x.upstream_cx_active', 'other', 'none']), [
+    15,
+    1,
+    0,
+    undefined,
+  ]);
   const values = merge.values();
   assert.equal(values.length, CLUSTER.names.length + 1);
   assert.deepEqual(
@@ -57,7 +59,7 @@ test('a dead thread leaves its counters and takes its gauges away', () => {
   assert.deepEqual(valuesOf(merge, ['cluster.x.upstream_rq_total', 'cluster.x.upstream_rq_active']), [10, 0]);
   const host = merge.internalBlock('cluster.x.host.1.2.3.4:80.')!;
   assert.deepEqual([host[HOST.slot.rq_total], host[HOST.slot.rq_active]], [10, 0]);
-  assert.ok(merge.values().every(({ name }) => !name.includes('host')));
+  assert.ok(merge.values().every(({ name }) => !name.includes('.host.')));
   const used = merge.values().filter((stat) => stat.used);
   assert.deepEqual(
     used.map(({ name }) => name),
@@ -68,7 +70,8 @@ test('a dead thread leaves its counters and takes its gauges away', () => {
 test('used means written, be it 0', () => {
   const merge = new StatsMerge();
   const { store } = thread(merge);
-  const [touched, untouched] = [store.gauge('touched'), store.gauge('untouched')];
+  const touched = store.gauge('touched');
+  store.gauge('untouched');
   touched.values[touched.index] = 0;
   store.announceNow();
   assert.deepEqual(
@@ -78,7 +81,6 @@ test('used means written, be it 0', () => {
       ['untouched', false],
     ],
   );
-  assert.equal(untouched.values[untouched.index], 0);
 });
 
 test('reset_counters starts counters at 0 and leaves gauges', () => {

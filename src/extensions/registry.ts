@@ -4,7 +4,14 @@ import { factory as router } from './filters/http/router/config.ts';
 import { factory as httpConnectionManager } from './filters/network/http_connection_manager/config.ts';
 import { factory as tcpProxy } from './filters/network/tcp_proxy/config.ts';
 
-export const factories: readonly ExtensionFactory[] = [httpConnectionManager, tcpProxy, router];
+export const factories: readonly ExtensionFactory[] = [
+  httpConnectionManager,
+  tcpProxy,
+  router,
+  fileAccessLog,
+  stdoutAccessLog,
+  stderrAccessLog,
+];
 
 const byType = new Map(factories.map((factory) => [factory.typeName, factory]));
 

@@ -211,7 +211,11 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     }
     if (log.debugOn) log.debug(`[C${this.manager.info.id}][S${this.streamId}] Sending local reply with details ${details}`);
     this.filters.stopDecoding();
-    const reply = makeLocalReply(this.request, status, body, edit);
+    const reply = makeLocalReply(this.request, status, body, (head) => {
+      // Envoy gives its own answers the route's response headers too.
+      if (this.chosenRoute?.kind === 'forward') this.chosenRoute.applyResponseHeaders(head, this);
+      edit?.(head.headers);
+    });
     this.localReplyBody = body;
     this.response = reply.head;
     const ends = reply.body === '';

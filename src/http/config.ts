@@ -1,4 +1,5 @@
 /** The settings of an HTTP connection manager, compiled once from its message; defaults are Envoy's. */
+import { networkInterfaces } from 'node:os';
 import type { envoy } from '../api/envoy_types.ts';
 import { HTTP, LISTENER_HTTP } from '../common/stats/layouts.ts';
 import { durationMs } from '../common/duration.ts';
@@ -27,6 +28,8 @@ export interface HttpConnectionManagerConfig {
   readonly useRemoteAddress: boolean;
   readonly xffNumTrustedHops: number;
   readonly skipXffAppend: boolean;
+  /** The machine's first address that is not loopback. */
+  readonly localAddress: string;
   readonly generateRequestId: boolean;
   readonly preserveExternalRequestId: boolean;
   readonly alwaysSetRequestId: boolean;
@@ -86,6 +89,7 @@ export function compileConfig(
     useRemoteAddress: message.useRemoteAddress ?? false,
     xffNumTrustedHops: message.xffNumTrustedHops,
     skipXffAppend: message.skipXffAppend,
+    localAddress: firstAddress(),
     generateRequestId: message.generateRequestId ?? true,
     preserveExternalRequestId: message.preserveExternalRequestId,
     alwaysSetRequestId: message.alwaysSetRequestIdInResponse,
@@ -106,3 +110,7 @@ export function compileConfig(
   };
 }
 
+function firstAddress(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return addresses.find((address) => !address.internal && address.family === 'IPv4')?.address ?? '127.0.0.1';
+}

@@ -18,6 +18,9 @@ const IdleTimeout = 0;
 const MaxDuration = 1;
 const HeadersTimeout = 2;
 
+/** Milliseconds an idle connection is kept while draining: a request may be on its way to us, and closing would lose it. */
+const drainGrace = 1000;
+
 export class ConnectionManager implements ServerCodecCallbacks {
   readonly config: HttpConnectionManagerConfig;
   readonly info: ConnectionInfo;
@@ -136,10 +139,10 @@ export class ConnectionManager implements ServerCodecCallbacks {
     if (this.stream === stream) this.stream = undefined;
   }
 
-  /** Lets the connection end: at once when it idles, else with the answer under way. */
+  /** Lets the connection end: with the next answer, or when no request has come for a while. */
   drain(): void {
     this.draining = true;
-    if (this.stream === undefined && !this.codec.inHead) this.connection.closeAfterFlush(0);
+    if (this.stream === undefined) this.idleTimer.start(drainGrace);
   }
 
   closeNow(): void {
@@ -149,7 +152,7 @@ export class ConnectionManager implements ServerCodecCallbacks {
   onTimer(kind: number): void {
     const { stats } = this.config;
     if (kind === IdleTimeout) {
-      stats[HTTP.slot.downstream_cx_idle_timeout]++;
+      stats[this.draining ? HTTP.slot.downstream_cx_drain_close : HTTP.slot.downstream_cx_idle_timeout]++;
       this.connection.closeAfterFlush(0);
     } else if (kind === MaxDuration) {
       stats[HTTP.slot.downstream_cx_max_duration_reached]++;

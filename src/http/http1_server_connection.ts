@@ -2,9 +2,10 @@
 import type { Bytes } from '../../native-free/bytes/bytes.ts';
 import type { CodecError, Framing, RequestDecoderEvents, RequestDecoderOptions } from '../../native-free/http1/codec.ts';
 import { chunkHeader, encodeResponseHead, encodeTrailers, lastChunk } from '../../native-free/http1/encoder.ts';
+import { responseFramingToSend } from '../../native-free/http1/framing.ts';
 import { Http1RequestDecoder } from '../../native-free/http1/request_decoder.ts';
-import { CONNECTION, CONTENT_LENGTH } from '../../native-free/headers/well_known.ts';
-import { HeaderMap, type Protocol, type RequestHead, type ResponseHead } from '../../native-free/headers/header_map.ts';
+import { CONNECTION } from '../../native-free/headers/well_known.ts';
+import type { HeaderMap, Protocol, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
 import type { Connection, ConnectionCallbacks } from '../net/connection.ts';
 import { runLater } from '../net/event.ts';
 import type { RequestReceiver, ResponseEncoder, ServerCodecCallbacks } from './server_codec.ts';
@@ -29,7 +30,8 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
   private kept: Buffer | undefined;
   /** Reading is paused because of `kept`. */
   private holding = false;
-  private isHead = false;
+  private method = '';
+  private sendsBody = false;
   private requestFraming: Framing = 'none';
   private bodyLeft = 0;
   private requestDone = true;
@@ -96,7 +98,7 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
 
   onRequestHead(head: RequestHead, framing: Framing, contentLength: number, keepAlive: boolean): void {
     this.protocol = head.protocol;
-    this.isHead = head.method === 'HEAD';
+    this.method = head.method;
     this.requestFraming = framing;
     this.bodyLeft = framing === 'length' ? contentLength : -1;
     this.requestDone = framing === 'none' || this.bodyLeft === 0;
@@ -147,7 +149,7 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
 
   private beginRefusal(): void {
     this.close = true;
-    this.isHead = false;
+    this.method = '';
     this.requestDone = false;
     this.responseStarted = false;
     this.responseDone = false;
@@ -168,22 +170,11 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
   encodeHeaders(head: ResponseHead, endStream: boolean): void {
     const { status, headers } = head;
     this.responseStarted = true;
-    const bodyless = this.isHead || status === 204 || status === 304 || status < 200;
-    const hasLength = headers.has(CONTENT_LENGTH);
-    if (headers.get(CONNECTION) === 'close') this.close = true;
-    let framing: Framing = 'none';
-    this.chunked = false;
-    if (endStream) {
-      if (!hasLength && !this.isHead && status >= 200 && status !== 204 && status !== 304) headers.add(CONTENT_LENGTH, '0');
-    } else if (hasLength) framing = 'length';
-    else if (this.protocol === 'HTTP/1.0') {
-      framing = 'close';
-      this.close = true;
-    } else if (!bodyless) {
-      framing = 'chunked';
-      this.chunked = true;
-    }
     const protocol = this.protocol === 'HTTP/1.0' ? 'HTTP/1.0' : 'HTTP/1.1';
+    const framing = responseFramingToSend(this.method, status, headers, endStream, protocol === 'HTTP/1.0');
+    this.chunked = framing === 'chunked';
+    this.sendsBody = framing !== 'none';
+    if (framing === 'close' || headers.get(CONNECTION) === 'close') this.close = true;
     this.connection.writeText(encodeResponseHead(status, headers, framing, protocol));
     if (endStream) this.finishResponse();
   }
@@ -196,7 +187,7 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
         connection.writeBytes(bytes as Buffer, start, end);
         connection.writeText(endStream ? `\r\n${lastChunk}` : '\r\n');
       } else if (endStream) connection.writeText(lastChunk);
-    } else if (!this.isHead) connection.writeBytes(bytes as Buffer, start, end);
+    } else if (this.sendsBody) connection.writeBytes(bytes as Buffer, start, end);
     if (endStream) this.finishResponse();
   }
 

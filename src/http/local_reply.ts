@@ -34,15 +34,17 @@ export function makeLocalReply(
   request: RequestHead | undefined,
   status: number,
   body: string,
-  edit: ((headers: HeaderMap) => void) | undefined,
+  edit: (head: ResponseHead) => void,
 ): LocalReply {
   const headers = new HeaderMap();
-  edit?.(headers);
+  const head: ResponseHead = { status, protocol: 'HTTP/1.1', headers };
+  edit(head);
   if (request !== undefined && isGrpc(request)) {
     headers.set(CONTENT_TYPE, 'application/grpc');
     headers.set(GRPC_STATUS, grpcStatusOf(status));
     if (body !== '') headers.set(GRPC_MESSAGE, percentEncode(body));
-    return { head: { status: 200, protocol: 'HTTP/1.1', headers }, body: '' };
+    head.status = 200;
+    return { head, body: '' };
   }
   const sends = body !== '' && status !== 204 && status !== 304;
   if (sends) {
@@ -50,7 +52,7 @@ export function makeLocalReply(
     if (!headers.has(CONTENT_TYPE)) headers.set(CONTENT_TYPE, 'text/plain');
   }
   const isHead = request?.method === 'HEAD';
-  return { head: { status, protocol: 'HTTP/1.1', headers }, body: sends && !isHead ? body : '' };
+  return { head, body: sends && !isHead ? body : '' };
 }
 
 export function isGrpc(request: RequestHead): boolean {

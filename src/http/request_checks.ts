@@ -1,6 +1,6 @@
 /** Step 5 of the data path: requests the connection manager answers itself because of their host, path or upgrade. */
 import type { RequestHead } from '../../native-free/headers/header_map.ts';
-import { CONNECTION, HTTP2_SETTINGS, UPGRADE } from '../../native-free/headers/well_known.ts';
+import { CONNECTION, HTTP2_SETTINGS, LOCATION, UPGRADE } from '../../native-free/headers/well_known.ts';
 import { HTTP } from '../common/stats/layouts.ts';
 import type { ActiveStream } from './active_stream.ts';
 import type { HttpConnectionManagerConfig } from './config.ts';
@@ -25,7 +25,12 @@ function normalizePath(stream: ActiveStream, head: RequestHead, config: HttpConn
   const fragment = head.path.includes('#');
   if (!fragment && !config.normalizePath && !config.mergeSlashes && config.escapedSlashes < 2) return true;
   const result = fragment ? 'reject' : normalizeRequestPath(head.path, config);
-  if (typeof result === 'string' && result !== 'reject') {
+  if (typeof result === 'object') {
+    config.stats[HTTP.slot.downstream_rq_redirected_with_normalized_path]++;
+    stream.sendLocalReply(307, '', 'path_normalization_failed', -1, (headers) => headers.set(LOCATION, result.redirect));
+    return false;
+  }
+  if (result !== 'reject') {
     head.path = result;
     return true;
   }

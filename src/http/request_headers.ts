@@ -69,10 +69,16 @@ function removeHopByHop(headers: HeaderMap, upgrade: boolean): void {
 /** At the edge the peer is the client, unless trusted hops stand before us; it is appended to X-Forwarded-For. */
 function edgeAddress(headers: HeaderMap, config: HttpConnectionManagerConfig, connection: ConnectionInfo): Address {
   const peer = connection.remoteAddress;
+  // Envoy puts its own address for a client on the same machine.
+  const appended = isLoopback(peer.ip) ? config.localAddress : peer.ip;
   const before = headers.getAll(X_FORWARDED_FOR);
   const trusted = config.xffNumTrustedHops > 0 ? addressFromRight(before, config.xffNumTrustedHops) : undefined;
-  if (!config.skipXffAppend) headers.set(X_FORWARDED_FOR, before === undefined ? peer.ip : `${before},${peer.ip}`);
+  if (!config.skipXffAppend) headers.set(X_FORWARDED_FOR, before === undefined ? appended : `${before},${appended}`);
   return trusted ?? peer;
+}
+
+function isLoopback(ip: string): boolean {
+  return ip.startsWith('127.') || ip === '::1';
 }
 
 /** Behind another proxy the client is the last address of X-Forwarded-For that is not a trusted hop. */

@@ -56,6 +56,7 @@ export class Connection {
   closed = false;
   dirty = false;
   private closing = false;
+  private peerEnded = false;
   private pauses = 0;
   private lease: ReadLease | undefined;
   /** A buffer has been named to the socket. */
@@ -284,6 +285,10 @@ export class Connection {
     this.callbacks.onBlocked();
   }
 
+  markPeerEnded(): void {
+    this.peerEnded = true;
+  }
+
   unpin(): void {
     const { pinned } = this;
     if (pinned === undefined) return;
@@ -302,7 +307,7 @@ export class Connection {
     this.unpin();
     if (this.lease !== undefined) releaseLease(this.lease);
     this.lease = undefined;
-    this.callbacks.onClosed(this.closing, this.error);
+    this.callbacks.onClosed(this.closing && !this.peerEnded, this.error);
   }
 }
 
@@ -314,8 +319,12 @@ function onData(connection: Connection, bytes: Buffer, length: number): void {
 
 function onEnd(connection: Connection): void {
   tick();
-  if (connection.isClosing) connection.socket.destroy();
-  else connection.callbacks.onEnd();
+  if (connection.isClosing) {
+    connection.socket.destroy();
+    return;
+  }
+  connection.markPeerEnded();
+  connection.callbacks.onEnd();
 }
 
 function onClose(connection: Connection): void {

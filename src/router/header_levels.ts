@@ -1,7 +1,7 @@
 /** The header mutations that govern a route, level by level in the order they are applied. */
 import type { RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
 import type { envoy } from '../api/envoy_types.ts';
-import { compileHeaderMutations, type HeaderMutations } from '../http/header_mutation.ts';
+import { compileHeaderMutations, type HeaderMutations } from '../common/header_mutation.ts';
 import type { FormatContext } from '../spi/format.ts';
 
 /** The four fields that route configuration, virtual host, route and weighted cluster share. */

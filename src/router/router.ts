@@ -4,6 +4,7 @@ import {
   LOCATION,
   X_ENVOY_ATTEMPT_COUNT,
   X_ENVOY_EXPECTED_RQ_TIMEOUT_MS,
+  X_ENVOY_INTERNAL,
   X_ENVOY_OVERLOADED,
   X_ENVOY_UPSTREAM_SERVICE_TIME,
 } from '../../native-free/headers/well_known.ts';
@@ -55,6 +56,8 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
   private paused = false;
   private responsePaused = false;
   private startedAt = 0;
+  /** The client is one of ours: x-envoy-internal is still there. */
+  private internal = false;
   private timeout = 0;
   private perTryTimeout = 0;
   private perTryIdleTimeout = 0;
@@ -137,10 +140,10 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
   private answer(route: Route, head: RequestHead): void {
     const { callbacks } = this;
     this.config.stats[HTTP.slot.rq_direct_response]++;
-    if (route.kind === 'redirect') {
-      const location = route.redirectLocation(head);
-      callbacks.sendLocalReply(route.status, '', 'direct_response', -1, (headers) => headers.set(LOCATION, location));
-    } else callbacks.sendLocalReply(route.status, route.body, 'direct_response');
+    route.applyRequestHeaders(head, callbacks);
+    const location = route.redirectLocation(head, !this.config.suppressEnvoyHeaders);
+    const edit = location === '' ? undefined : (headers: HeaderMap) => headers.set(LOCATION, location);
+    callbacks.sendLocalReply(route.status, route.body, 'direct_response', -1, edit);
   }
 
   private forward(route: Route, head: RequestHead, endStream: boolean): void {
@@ -148,7 +151,8 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
     const { info } = callbacks;
     this.route = route;
     this.startedAt = now;
-    const name = route.selectCluster(head, Math.floor(Math.random() * 0x1_0000_0000));
+    this.internal = head.headers.get(X_ENVOY_INTERNAL) === 'true';
+    const name = route.selectCluster(head);
     const cluster = name === undefined ? undefined : config.clusters.get(name);
     if (cluster === undefined) {
       config.stats[HTTP.slot.no_cluster]++;
@@ -176,7 +180,7 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
     if (!this.config.suppressEnvoyHeaders) this.setExpectedTimeout(head);
     if (route.includeRequestAttemptCount) head.headers.set(X_ENVOY_ATTEMPT_COUNT, '1');
     route.applyRequestHeaders(head, this.callbacks);
-    route.rewrite(head);
+    route.rewrite(head, !this.config.suppressEnvoyHeaders);
   }
 
   private setExpectedTimeout(head: RequestHead): void {
@@ -200,7 +204,7 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
     const { info } = this.callbacks;
     info.upstreamHost = host;
     info.upstreamRequestAttemptCount = this.attempts;
-    if (this.route!.autoHostRewrite && host.hostname !== '') this.callbacks.request.authority = host.hostname;
+    this.route!.rewriteHost(this.callbacks.request, host.hostname, !this.config.suppressEnvoyHeaders);
     this.upstream = new UpstreamRequest(this, host);
     this.upstream.start(this.cluster!);
   }
@@ -335,7 +339,7 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
     }
     upstream.host.stats[HOST.slot.rq_error]++;
     if (this.retry !== undefined) {
-      const decision = this.retry.onReset(reason, false);
+      const decision = this.retry.onReset(reason, false, upstream.stream !== undefined);
       if (this.follow(decision, () => cluster.retryCodes.inc(503))) return;
     }
     const reply = replyToReset(reason, detail, this.attempts > 1);
@@ -371,7 +375,8 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
     this.holdsRetry = true;
     countDiscarded();
     cluster.stats[CLUSTER.slot.upstream_rq_retry]++;
-    cluster.stats[CLUSTER.slot.upstream_rq_retry_backoff_exponential]++;
+    const limited = this.retry!.backoffIsRatelimited;
+    cluster.stats[CLUSTER.slot[limited ? 'upstream_rq_retry_backoff_ratelimited' : 'upstream_rq_retry_backoff_exponential']]++;
     this.tryTimer?.stop();
     this.idleTimer?.stop();
     this.resumeResponse();
@@ -445,14 +450,14 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
     flag: number,
     edit?: (headers: HeaderMap) => void,
   ): void {
-    this.cluster!.codes.inc(status);
+    this.cluster!.chargeCode(status, this.internal);
     this.stopTimers();
     this.callbacks.sendLocalReply(status, body, details, flag, edit);
   }
 
   private chargeResponse(host: Host, status: number): void {
     const cluster = this.cluster!;
-    cluster.codes.inc(status);
+    cluster.chargeCode(status, this.internal);
     host.stats[status < 500 ? HOST.slot.rq_success : HOST.slot.rq_error]++;
     if (this.attempts > 1 && status < 500) cluster.stats[CLUSTER.slot.upstream_rq_retry_success]++;
   }
@@ -461,7 +466,7 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
     this.stopTimers();
     const cluster = this.cluster!;
     this.callbacks.info.lastUpstreamByteReceived = now;
-    cluster.requestTime.record(now - this.startedAt);
+    cluster.chargeTime(now - this.startedAt, this.internal);
   }
 
   private stopTimers(): void {

@@ -32,17 +32,20 @@ export class Cluster {
   /** 0: no limit. */
   readonly maxRequestsPerConnection: number;
   readonly connectOptions: { readonly bufferLimit: number; readonly keepAliveSeconds?: number };
-  readonly responseLimits = responseLimits;
-  readonly enableTrailers: boolean;
+  readonly responseOptions: { maxHeadBytes: number; maxHeaders: number; enableTrailers: boolean };
   readonly breaker: CircuitBreaker;
   readonly highBreaker: CircuitBreaker;
   readonly stats: Float64Array;
   readonly byteCounters: ByteCounters;
   readonly connectTime: Histogram;
   readonly connectionLength: Histogram;
-  readonly requestTime: Histogram;
-  readonly codes: ReturnType<typeof codeCounters>;
+  private readonly requestTime: Histogram;
+  private readonly codes: ReturnType<typeof codeCounters>;
   readonly retryCodes: ReturnType<typeof codeCounters>;
+  private readonly externalCodes: ReturnType<typeof codeCounters>;
+  private readonly internalCodes: ReturnType<typeof codeCounters>;
+  private readonly externalTime: Histogram;
+  private readonly internalTime: Histogram;
   /** The load balancer asks for active requests: then they are counted in shared memory. */
   readonly tracksActive: boolean;
   private readonly policy: LoadBalancingPolicy;
@@ -66,7 +69,7 @@ export class Cluster {
       bufferLimit: message.perConnectionBufferLimitBytes ?? defaultBufferLimit,
       keepAliveSeconds: keepAliveSeconds(message),
     };
-    this.enableTrailers = message.httpProtocolOptions?.enableTrailers ?? false;
+    this.responseOptions = { ...responseLimits, enableTrailers: message.httpProtocolOptions?.enableTrailers ?? false };
     this.breaker = new CircuitBreaker(breakerLimits(message, Priority.Default), shared, clusterBase(slot));
     this.highBreaker = new CircuitBreaker(breakerLimits(message, Priority.High), shared, clusterBase(slot) + ClusterWord.Priority);
     this.stats = store.block(CLUSTER, prefix);
@@ -80,6 +83,10 @@ export class Cluster {
     this.requestTime = store.histogram(`${prefix}upstream_rq_time`);
     this.codes = codeCounters(store, `${prefix}upstream_rq_`);
     this.retryCodes = codeCounters(store, `${prefix}retry.upstream_rq_`);
+    this.externalCodes = codeCounters(store, `${prefix}external.upstream_rq_`);
+    this.internalCodes = codeCounters(store, `${prefix}internal.upstream_rq_`);
+    this.externalTime = store.histogram(`${prefix}external.upstream_rq_time`);
+    this.internalTime = store.histogram(`${prefix}internal.upstream_rq_time`);
     this.policy = loadBalancingPolicy(message);
     this.tracksActive = this.policy.kind === 'least_request';
     this.picker = makePicker(this.policy, [], shared, slot);
@@ -97,6 +104,18 @@ export class Cluster {
     for (const host of this.hosts.values()) if (![...next.values()].includes(host)) host.pool?.drain();
     this.hosts = next;
     this.picker = makePicker(this.policy, lowestPriority([...next.values()]), this.shared, this.slot);
+  }
+
+  /** Counts an answer under its status, once for all requests and once for those of internal or external clients. */
+  chargeCode(status: number, internal: boolean): void {
+    this.codes.inc(status);
+    (internal ? this.internalCodes : this.externalCodes).inc(status);
+  }
+
+  /** `milliseconds` from the request's headers to the end of the answer. */
+  chargeTime(milliseconds: number, internal: boolean): void {
+    this.requestTime.record(milliseconds);
+    (internal ? this.internalTime : this.externalTime).record(milliseconds);
   }
 
   /** The host for the next request or connection; undefined when there is none. */

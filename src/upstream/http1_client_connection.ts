@@ -1,10 +1,10 @@
 /** Step 10 of the data path: one HTTP/1.1 connection to a host, carrying one exchange at a time. */
-import { encodeRequestHead, chunkHeader, encodeTrailers, lastChunk } from '../../native-free/http1/encoder.ts';
+import { chunkHeader, encodeRequestHead, encodeTrailers, lastChunk } from '../../native-free/http1/encoder.ts';
+import { requestFramingToSend } from '../../native-free/http1/framing.ts';
 import { Http1ResponseDecoder } from '../../native-free/http1/response_decoder.ts';
 import type { CodecError, Framing, ResponseDecoderEvents } from '../../native-free/http1/codec.ts';
 import type { Bytes } from '../../native-free/bytes/bytes.ts';
 import type { HeaderMap, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
-import { CONTENT_LENGTH } from '../../native-free/headers/well_known.ts';
 import { CLUSTER } from '../common/stats/layouts.ts';
 import { now } from '../common/clock.ts';
 import { logger } from '../common/log.ts';
@@ -24,9 +24,6 @@ const IdleTimeout = 1;
 
 /** Reads this long mean that a body streams: the next ones go to a private buffer. */
 const bulkRead = 16 * 1024;
-
-/** Methods without a defined request body: Envoy adds no `content-length: 0` to them. */
-const bodiless = new Set(['GET', 'HEAD', 'DELETE', 'TRACE', 'CONNECT']);
 
 export class Http1ClientConnection implements ClientStream, ConnectionCallbacks, ResponseDecoderEvents {
   readonly host: Host;
@@ -54,7 +51,7 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
     this.pool = pool;
     this.host = pool.host;
     this.requestsLeft = cluster.maxRequestsPerConnection || Number.POSITIVE_INFINITY;
-    this.decoder = new Http1ResponseDecoder(this, cluster.responseLimits);
+    this.decoder = new Http1ResponseDecoder(this, cluster.responseOptions);
     this.connectTimer = new Timer(this, ConnectTimeout);
     this.idleTimer = new Timer(this, IdleTimeout);
     this.connection = connect(pool.host.target, cluster.connectOptions, this);
@@ -88,10 +85,8 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
   sendHeaders(head: RequestHead, endStream: boolean): void {
     this.decoder.expect(head.method);
     const { headers } = head;
-    const hasLength = headers.has(CONTENT_LENGTH);
-    if (endStream && !hasLength && !bodiless.has(head.method)) headers.add(CONTENT_LENGTH, '0');
-    this.requestChunked = !endStream && !hasLength;
-    const framing: Framing = endStream ? 'none' : hasLength ? 'length' : 'chunked';
+    const framing = requestFramingToSend(head.method, headers, endStream);
+    this.requestChunked = framing === 'chunked';
     this.connection.writeText(encodeRequestHead(head.method, head.path, head.authority, headers, framing));
     if (endStream) this.finishRequest();
   }
@@ -110,7 +105,7 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
 
   sendTrailers(trailers: HeaderMap): void {
     if (this.requestChunked) {
-      this.connection.writeText(this.pool.cluster.enableTrailers ? encodeTrailers(trailers) : lastChunk);
+      this.connection.writeText(this.pool.cluster.responseOptions.enableTrailers ? encodeTrailers(trailers) : lastChunk);
     }
     this.finishRequest();
   }
@@ -155,7 +150,7 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
     const taken = this.decoder.decode(bytes, start, end);
     if (this.connection.isClosing) return;
     const unfinished = !this.responseDone;
-    if (!unfinished && taken < end - start) this.keepAlive = false;
+    if (!unfinished && (taken < end - start || this.decoder.surplus)) this.keepAlive = false;
     this.connection.bulk = unfinished && end - start >= bulkRead;
     this.finishExchange();
   }

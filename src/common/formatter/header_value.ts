@@ -26,28 +26,19 @@ function currentFormat(text: string): string {
     .replace(/%PER_REQUEST_STATE\((.*?)\)%/g, '%FILTER_STATE($1:PLAIN)%');
 }
 
-/** Envoy sets these itself, and other parts of the configuration steer them. */
-function isGuarded(name: string): boolean {
+/** Envoy sets these itself, and other parts of the configuration steer them: they are neither added nor removed. */
+export function isProtectedHeader(name: string): boolean {
   return name.startsWith(':') || name.toLowerCase() === 'host';
 }
 
-/** Reports what the schema does not say; `path` is the field's index and below, e.g. `[0].append`. */
-export function checkHeadersToAdd(list: readonly HeaderValueOption[], report: (path: string, reason: string) => void) {
-  list.forEach((option, i) => {
-    const { header, append, appendAction } = option;
-    if (header === undefined) return;
-    if (isGuarded(header.key)) report(`[${i}].header.key`, ':-prefixed or host headers may not be modified');
-    if (append !== undefined && appendAction !== 0) {
-      report(`[${i}].append`, "Both append and append_action are set and it's not allowed");
-    }
-    const parsed = parseHeaderValue(header);
-    if (typeof parsed !== 'string' && 'error' in parsed) report(`[${i}].header.value`, parsed.error);
-  });
-}
-
-/** As `checkHeadersToAdd`, for names of headers to remove. */
-export function checkHeadersToRemove(list: readonly string[], report: (path: string, reason: string) => void) {
-  list.forEach((name, i) => {
-    if (isGuarded(name)) report(`[${i}]`, ':-prefixed or host headers may not be removed');
-  });
+/** Reports what the schema does not say of a header to add, in Envoy's words; `field` is below the option. */
+export function checkHeaderToAdd(option: HeaderValueOption, report: (field: string, reason: string) => void): void {
+  const { header, append, appendAction } = option;
+  if (header === undefined) return;
+  if (isProtectedHeader(header.key)) report('header.key', ':-prefixed or host headers may not be modified');
+  if (append !== undefined && appendAction !== 0) {
+    report('append', "Both append and append_action are set and it's not allowed");
+  }
+  const parsed = parseHeaderValue(header);
+  if (typeof parsed !== 'string' && 'error' in parsed) report('header.value', parsed.error);
 }

@@ -3,9 +3,9 @@ import type { HeaderMap, RequestHead, ResponseHead } from '../../native-free/hea
 import { type HeaderName, headerName } from '../../native-free/headers/header_name.ts';
 import { sanitizeValue } from '../../native-free/headers/sanitize_value.ts';
 import type { envoy } from '../api/envoy_types.ts';
-import { parseHeaderValue } from '../common/formatter/header_value.ts';
-import type { Formatter } from '../common/formatter/parse_format.ts';
-import { inlineRequestHeaders, inlineResponseHeaders } from '../common/inline_headers.ts';
+import { parseHeaderValue } from './formatter/header_value.ts';
+import type { Formatter } from './formatter/parse_format.ts';
+import { inlineRequestHeaders, inlineResponseHeaders } from './inline_headers.ts';
 import type { FormatContext } from '../spi/format.ts';
 
 /** envoy.config.core.v3.HeaderValueOption.HeaderAppendAction */
@@ -34,8 +34,8 @@ export interface HeaderMutations {
 }
 
 /**
- * Compiles mutations that the configuration's checks (`checkHeadersToAdd`, `checkHeadersToRemove`) have passed; an entry
- * with a format that does not parse is left out.
+ * Compiles mutations that the configuration's checks (`checkHeaderToAdd`) have passed; an entry whose format does not
+ * parse is left out.
  */
 export function compileHeaderMutations(
   toAdd: readonly envoy.config.core.v3.HeaderValueOption[],
