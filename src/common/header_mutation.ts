@@ -3,10 +3,10 @@ import type { HeaderMap, RequestHead, ResponseHead } from '../../native-free/hea
 import { type HeaderName, headerName } from '../../native-free/headers/header_name.ts';
 import { sanitizeValue } from '../../native-free/headers/sanitize_value.ts';
 import type { envoy } from '../api/envoy_types.ts';
+import type { FormatContext } from '../spi/format.ts';
 import { parseHeaderValue } from './formatter/header_value.ts';
 import type { Formatter } from './formatter/parse_format.ts';
 import { inlineRequestHeaders, inlineResponseHeaders } from './inline_headers.ts';
-import type { FormatContext } from '../spi/format.ts';
 
 /** envoy.config.core.v3.HeaderValueOption.HeaderAppendAction */
 const AppendAction = {

@@ -98,7 +98,7 @@ export function isAny(value: object): value is Any {
   return (value as { $typeName?: string }).$typeName === 'google.protobuf.Any';
 }
 
-export function joinPath(base: string, path: string): string {
+function joinPath(base: string, path: string): string {
   if (base === '') return path;
   if (path === '') return base;
   return path.startsWith('[') ? base + path : `${base}.${path}`;

@@ -139,7 +139,7 @@ const falses = /^(n|N|no|No|NO|false|False|FALSE|off|Off|OFF)$/;
 const integer = /^[+-]?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/;
 
 /** Quoted and block scalars are text; plain ones null, boolean, integer or text. */
-export function scalarValue(node: Scalar): string | number | boolean | null {
+function scalarValue(node: Scalar): string | number | boolean | null {
   const text = node.source ?? String(node.value ?? '');
   if (node.type !== 'PLAIN') return String(node.value);
   if (nulls.has(text)) return null;

@@ -133,7 +133,10 @@ export class ClusterSet {
   private refreshPriority(message: ClusterMessage, base: number, priority: number, name: string): void {
     const { words, stats } = this.parts;
     const limits = breakerLimits(message, priority);
-    const block = stats.block(CIRCUIT_BREAKERS, `cluster.${message.altStatName || message.name}.circuit_breakers.${name}.`);
+    const block = stats.block(
+      CIRCUIT_BREAKERS,
+      `cluster.${message.altStatName || message.name}.circuit_breakers.${name}.`,
+    );
     const { slot } = CIRCUIT_BREAKERS;
     const open = (word: number, limit: number) => (Atomics.load(words, base + word) >= limit ? 1 : 0);
     block[slot.cx_open] = open(ClusterWord.Connections, limits.maxConnections);

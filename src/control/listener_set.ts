@@ -38,7 +38,10 @@ export class ListenerSet {
   async start(messages: readonly ListenerMessage[], concurrency: number): Promise<BindError[]> {
     const errors: BindError[] = [];
     for (let index = 0; index < messages.length; index++) {
-      const message = clone(messageType('envoy.config.listener.v3.Listener') as never, messages[index] as never) as ListenerMessage;
+      const message = clone(
+        messageType('envoy.config.listener.v3.Listener') as never,
+        messages[index] as never,
+      ) as ListenerMessage;
       const asked = addressOfMessage(message.address);
       const bound = await probe(asked);
       if (bound.error !== '') {

@@ -4,9 +4,9 @@ import { create } from '@bufbuild/protobuf';
 import type { envoy } from '../api/envoy_types.ts';
 import { messageType } from '../api/registry.ts';
 import { addressOfMessage } from '../common/address.ts';
+import { durationMs } from '../common/duration.ts';
 import { logger } from '../common/log.ts';
 import { ThreadStats } from '../common/stats/store.ts';
-import { durationMs } from '../common/duration.ts';
 import type { Diagnostic } from '../config/diagnostic.ts';
 import type { LoadedBootstrap } from '../config/load.ts';
 import { type DnsResolver, systemResolver } from '../dns/resolver.ts';
@@ -179,7 +179,8 @@ function nodeOf(bootstrap: envoy.config.bootstrap.v3.Bootstrap, options: Options
   if (node.cluster === '') node.cluster = options.serviceCluster;
   if (node.id === '') node.id = options.serviceNode;
   if (options.serviceZone !== '' && (node.locality?.zone ?? '') === '') {
-    const locality = (node.locality ?? create(messageType('envoy.config.core.v3.Locality'))) as envoy.config.core.v3.Locality;
+    const locality = (node.locality ??
+      create(messageType('envoy.config.core.v3.Locality'))) as envoy.config.core.v3.Locality;
     locality.zone = options.serviceZone;
     node.locality = locality;
   }

@@ -15,20 +15,21 @@ export interface StatValue {
   readonly used: boolean;
 }
 
-/** The slots of one name in all threads. */
+/** The slots of one scope in all threads: a block, or a single counter or gauge. */
+interface Group {
+  readonly gauges: readonly boolean[];
+  readonly parts: { readonly source: StatsSource; readonly chunk: Float64Array; readonly offset: number }[];
+  /** What dead threads left, less what was reset; made when there is something. */
+  base: Float64Array | undefined;
+}
+
+/** One name; most have one place, but a counter made by its full name may also be part of a block. */
 interface Entry {
   readonly name: string;
   readonly kind: StatKind;
-  readonly parts: { readonly source: StatsSource; readonly values: Float64Array; readonly index: number }[];
-  /** What dead threads left, less what was reset; -0 while there is none (see ThreadStats on -0). */
-  base: number;
-}
-
-/** A scope for our own use: by prefix, not in the list. */
-interface InternalBlock {
-  readonly layout: AnnouncedLayout;
-  readonly parts: { readonly source: StatsSource; readonly values: Float64Array }[];
-  readonly base: Float64Array;
+  readonly group: Group;
+  readonly slot: number;
+  more: Entry | undefined;
 }
 
 /** One thread's statistics as the main thread sees them. */
@@ -41,17 +42,17 @@ export interface StatsSource {
 
 /** Merges the statistics of threads by full name. Gauges are summed too: one that is the process's own has one writer. */
 export class StatsMerge {
-  private readonly entries = new Map<string, Entry>();
-  private readonly internal = new Map<string, InternalBlock>();
-  private readonly histograms = new Map<string, MergedHistogram>();
+  private readonly names = new Names();
   private readonly tagged = new Map<string, TaggedName>();
+  private readonly tagLists = new Map<string, TaggedName['tags']>();
+  private readonly bases = new Map<string, string>();
   private readonly refreshers: (() => void)[] = [];
   private readonly sources = new Set<Source>();
   private sorted: Entry[] = [];
   private sortedHistograms: MergedHistogram[] = [];
 
   addSource(): StatsSource {
-    const source = new Source(this.entries, this.internal, this.histograms, () => this.sources.delete(source));
+    const source = new Source(this.names, () => this.sources.delete(source));
     this.sources.add(source);
     return source;
   }
@@ -64,8 +65,8 @@ export class StatsMerge {
   /** All counters and gauges, sorted by name. */
   values(): StatValue[] {
     this.look();
-    if (this.sorted.length !== this.entries.size) {
-      this.sorted = [...this.entries.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    if (this.sorted.length !== this.names.entries.size) {
+      this.sorted = [...this.names.entries.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     }
     return this.sorted.map((entry) => {
       const value = total(entry);
@@ -76,7 +77,7 @@ export class StatsMerge {
   /** One counter or gauge; undefined when there is none of that name. */
   value(name: string): number | undefined {
     this.look();
-    const entry = this.entries.get(name);
+    const entry = this.names.entries.get(name);
     // -0 says that nobody wrote it: of no interest here.
     return entry === undefined ? undefined : total(entry) + 0;
   }
@@ -84,20 +85,17 @@ export class StatsMerge {
   /** All histograms, sorted by name. */
   allHistograms(): readonly MergedHistogram[] {
     for (const source of this.sources) source.learn();
-    if (this.sortedHistograms.length !== this.histograms.size) {
-      this.sortedHistograms = [...this.histograms.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    if (this.sortedHistograms.length !== this.names.histograms.size) {
+      this.sortedHistograms = [...this.names.histograms.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     }
     return this.sortedHistograms;
   }
 
   /** The sums of a scope whose layout is internal, in the order of the layout; undefined when no thread has it. */
-  internalBlock(prefix: string): Float64Array | undefined {
+  internalBlock(prefix: string): readonly number[] | undefined {
     for (const source of this.sources) source.learn();
-    const block = this.internal.get(prefix);
-    if (block === undefined) return undefined;
-    const sums = block.base.slice();
-    for (const { values } of block.parts) for (let i = 0; i < sums.length; i++) sums[i] += values[i];
-    return sums;
+    const group = this.names.internal.get(prefix);
+    return group?.gauges.map((_, slot) => totalOf(group, slot) + 0);
   }
 
   /** Begins a new interval with what all threads recorded since the last one; Envoy does so every stats_flush_interval. */
@@ -105,20 +103,26 @@ export class StatsMerge {
     for (const histogram of this.allHistograms()) {
       if (histogram.interval.count > 0) histogram.startInterval();
     }
-    for (const [name, pairs] of intervals) histogramOf(this.histograms, name).add(pairs);
+    for (const [name, pairs] of intervals) this.names.histogram(name).add(pairs);
   }
 
   /** All counters are 0 from here on; gauges and histograms stay. */
   resetCounters(): void {
     this.look();
-    for (const entry of this.entries.values()) if (entry.kind === 'counter') entry.base -= total(entry);
+    for (const entry of this.names.entries.values()) {
+      if (entry.kind === 'gauge') continue;
+      for (let place: Entry | undefined = entry; place !== undefined; place = place.more) {
+        baseOf(place.group)[place.slot] -= totalOf(place.group, place.slot);
+      }
+    }
   }
 
   /** The name without tags, and the tags; found once for a name. */
   tagsOf(name: string): TaggedName {
     let known = this.tagged.get(name);
     if (known === undefined) {
-      known = extractTags(name);
+      const { base, tags } = extractTags(name);
+      known = { base: intern(this.bases, base, base), tags: intern(this.tagLists, tags.join(), tags) };
       this.tagged.set(name, known);
     }
     return known;
@@ -130,41 +134,93 @@ export class StatsMerge {
   }
 }
 
-/** Sum over the living and the dead. */
-function total(entry: Entry): number {
-  let sum = entry.base;
-  for (const { values, index } of entry.parts) sum += values[index];
+/** With thousands of clusters most names share their tags, and most clusters the names without tags. */
+function intern<T>(known: Map<string, T>, key: string, value: T): T {
+  const present = known.get(key);
+  if (present !== undefined) return present;
+  known.set(key, value);
+  return value;
+}
+
+/** Sum over the living and the dead; -0 when nobody ever wrote (see ThreadStats). */
+function totalOf({ parts, base }: Group, slot: number): number {
+  let sum = base === undefined ? -0 : base[slot];
+  for (const { chunk, offset } of parts) sum += chunk[offset + slot];
   return sum;
 }
 
-function histogramOf(histograms: Map<string, MergedHistogram>, name: string): MergedHistogram {
-  let histogram = histograms.get(name);
-  if (histogram === undefined) {
-    histogram = new MergedHistogram(name);
-    histograms.set(name, histogram);
+function total(entry: Entry): number {
+  let sum = -0;
+  for (let place: Entry | undefined = entry; place !== undefined; place = place.more) {
+    sum += totalOf(place.group, place.slot);
   }
-  return histogram;
+  return sum;
+}
+
+function baseOf(group: Group): Float64Array {
+  group.base ??= new Float64Array(group.gauges.length).fill(-0);
+  return group.base;
+}
+
+const oneOfKind: Readonly<Record<StatKind, readonly boolean[]>> = { counter: [false], gauge: [true] };
+
+/** What the sources tell, joined. */
+class Names {
+  readonly entries = new Map<string, Entry>();
+  /** Blocks and single names by key. */
+  readonly groups = new Map<string, Group>();
+  /** Blocks of internal layouts by prefix; not in `entries`. */
+  readonly internal = new Map<string, Group>();
+  readonly histograms = new Map<string, MergedHistogram>();
+
+  histogram(name: string): MergedHistogram {
+    let histogram = this.histograms.get(name);
+    if (histogram === undefined) {
+      histogram = new MergedHistogram(name);
+      this.histograms.set(name, histogram);
+    }
+    return histogram;
+  }
+
+  block(layout: AnnouncedLayout, prefix: string): Group {
+    const key = `${layout.id} ${prefix}`;
+    let group = this.groups.get(key);
+    if (group !== undefined) return group;
+    group = { gauges: layout.gauges, parts: [], base: undefined };
+    this.groups.set(key, group);
+    if (layout.internal) this.internal.set(prefix, group);
+    else for (let slot = 0; slot < layout.names.length; slot++) this.enter(prefix + layout.names[slot], group, slot);
+    return group;
+  }
+
+  scalar(name: string, kind: StatKind): Group {
+    let group = this.groups.get(name);
+    if (group === undefined) {
+      group = { gauges: oneOfKind[kind], parts: [], base: undefined };
+      this.groups.set(name, group);
+      this.enter(name, group, 0);
+    }
+    return group;
+  }
+
+  private enter(name: string, group: Group, slot: number): void {
+    const kind = group.gauges[slot] ? 'gauge' : 'counter';
+    const known = this.entries.get(name);
+    if (known === undefined) this.entries.set(name, { name, kind, group, slot, more: undefined });
+    else known.more = { name, kind, group, slot, more: known.more };
+  }
 }
 
 class Source implements StatsSource {
-  private readonly entries: Map<string, Entry>;
-  private readonly internal: Map<string, InternalBlock>;
-  private readonly histograms: Map<string, MergedHistogram>;
+  private readonly names: Names;
   private readonly onRemove: () => void;
   private readonly chunks: Float64Array[] = [];
   private readonly layouts = new Map<string, AnnouncedLayout>();
   /** Told but not yet entered: with thousands of clusters names are only built once somebody looks. */
   private pending: StatsAnnouncement[] = [];
 
-  constructor(
-    entries: Map<string, Entry>,
-    internal: Map<string, InternalBlock>,
-    histograms: Map<string, MergedHistogram>,
-    onRemove: () => void,
-  ) {
-    this.entries = entries;
-    this.internal = internal;
-    this.histograms = histograms;
+  constructor(names: Names, onRemove: () => void) {
+    this.names = names;
     this.onRemove = onRemove;
   }
 
@@ -182,58 +238,26 @@ class Source implements StatsSource {
   remove(): void {
     this.learn();
     this.onRemove();
-    for (const entry of this.entries.values()) {
-      const { kind, parts } = entry;
-      for (let i = parts.length - 1; i >= 0; i--) {
-        const { source, values, index } = parts[i];
-        if (source !== this) continue;
-        // A gauge that was never written is -0 and leaves -0.
-        entry.base += kind === 'counter' ? values[index] : values[index] * 0;
-        parts.splice(i, 1);
-      }
+    for (const group of this.names.groups.values()) {
+      const at = group.parts.findIndex((part) => part.source === this);
+      if (at < 0) continue;
+      const [{ chunk, offset }] = group.parts.splice(at, 1);
+      const base = baseOf(group);
+      // A gauge that was never written is -0 and leaves -0.
+      for (let i = 0; i < base.length; i++) base[i] += group.gauges[i] ? chunk[offset + i] * 0 : chunk[offset + i];
     }
-    for (const block of this.internal.values()) this.removeFrom(block);
-  }
-
-  private removeFrom({ layout, parts, base }: InternalBlock): void {
-    const at = parts.findIndex((part) => part.source === this);
-    if (at < 0) return;
-    for (let i = 0; i < base.length; i++) if (!layout.gauges[i]) base[i] += parts[at].values[i];
-    parts.splice(at, 1);
   }
 
   private enter(message: StatsAnnouncement): void {
     for (const memory of message.chunks) this.chunks.push(new Float64Array(memory));
     for (const layout of message.layouts) this.layouts.set(layout.id, layout);
     for (const { layoutId, prefix, chunk, base } of message.blocks) {
-      const layout = this.layouts.get(layoutId)!;
-      if (layout.internal) {
-        this.enterInternal(layout, prefix, this.chunks[chunk].subarray(base, base + layout.names.length));
-        continue;
-      }
-      layout.names.forEach((name, i) => {
-        this.enterScalar(prefix + name, layout.gauges[i] ? 'gauge' : 'counter', this.chunks[chunk], base + i);
-      });
+      const group = this.names.block(this.layouts.get(layoutId)!, prefix);
+      group.parts.push({ source: this, chunk: this.chunks[chunk], offset: base });
     }
-    for (const { name, kind, chunk, index } of message.scalars) this.enterScalar(name, kind, this.chunks[chunk], index);
-    for (const name of message.histograms) histogramOf(this.histograms, name);
-  }
-
-  private enterScalar(name: string, kind: StatKind, values: Float64Array, index: number): void {
-    let entry = this.entries.get(name);
-    if (entry === undefined) {
-      entry = { name, kind, parts: [], base: -0 };
-      this.entries.set(name, entry);
+    for (const { name, kind, chunk, index } of message.scalars) {
+      this.names.scalar(name, kind).parts.push({ source: this, chunk: this.chunks[chunk], offset: index });
     }
-    entry.parts.push({ source: this, values, index });
-  }
-
-  private enterInternal(layout: AnnouncedLayout, prefix: string, values: Float64Array): void {
-    let block = this.internal.get(prefix);
-    if (block === undefined) {
-      block = { layout, parts: [], base: new Float64Array(layout.names.length) };
-      this.internal.set(prefix, block);
-    }
-    block.parts.push({ source: this, values });
+    for (const name of message.histograms) this.names.histogram(name);
   }
 }

@@ -1,8 +1,8 @@
 /** The supervisor of the workers: one endless piscina task each, run again on a fresh thread when a worker dies. */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import type { HistogramInterval } from '../common/stats/histogram.ts';
 import { logger } from '../common/log.ts';
+import type { HistogramInterval } from '../common/stats/histogram.ts';
 import { makeWords, type SnapshotDelta } from '../snapshot/layout.ts';
 import type { FromWorker, ToWorker, WorkerTask } from '../spi/worker_messages.ts';
 import type { StatsMerge, StatsSource } from './stats_merge.ts';

@@ -1,7 +1,7 @@
 /** Step 5 of the data path: one request and its answer between codec and filters, with its timers, counters and log lines. */
 import type { Bytes } from '../../native-free/bytes/bytes.ts';
-import type { CodecError } from '../../native-free/http1/codec.ts';
 import { HeaderMap, type RequestHead, type ResponseHead } from '../../native-free/headers/header_map.ts';
+import type { CodecError } from '../../native-free/http1/codec.ts';
 import { now, wallNow } from '../common/clock.ts';
 import { logger } from '../common/log.ts';
 import { ResponseFlag } from '../common/response_flags.ts';
@@ -99,7 +99,9 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     info.protocol = head.protocol;
     if (endStream) this.finishRequest();
     if (log.debugOn) {
-      log.debug(`[C${manager.info.id}][S${this.streamId}] request headers complete (end_stream=${endStream}):\n${dump(head)}`);
+      log.debug(
+        `[C${manager.info.id}][S${this.streamId}] request headers complete (end_stream=${endStream}):\n${dump(head)}`,
+      );
     }
     try {
       if (takeExpectContinue(head.headers)) this.encoder.encodeInformational(continueHead);
@@ -209,9 +211,12 @@ export class ActiveStream implements RequestReceiver, FormatContext {
       this.abortResponse();
       return;
     }
-    if (log.debugOn) log.debug(`[C${this.manager.info.id}][S${this.streamId}] Sending local reply with details ${details}`);
+    if (log.debugOn)
+      log.debug(`[C${this.manager.info.id}][S${this.streamId}] Sending local reply with details ${details}`);
     this.filters.stopDecoding();
     const reply = makeLocalReply(this.request, status, body, (head) => {
+      this.response = head;
+      info.responseCode = status;
       // Envoy gives its own answers the route's response headers too.
       if (this.chosenRoute?.kind === 'forward') this.chosenRoute.applyResponseHeaders(head, this);
       edit?.(head.headers);
@@ -249,7 +254,9 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     mutateResponseHeaders(head, this.request, config, manager.mustClose());
     info.firstDownstreamByteSent = now;
     if (log.debugOn) {
-      log.debug(`[C${manager.info.id}][S${this.streamId}] encoding headers via codec (end_stream=${endStream}):\n${dump(head)}`);
+      log.debug(
+        `[C${manager.info.id}][S${this.streamId}] encoding headers via codec (end_stream=${endStream}):\n${dump(head)}`,
+      );
     }
     if (endStream) this.finishResponse();
     this.encoder.encodeHeaders(head, endStream);

@@ -1,9 +1,9 @@
 /** The settings of an HTTP connection manager, compiled once from its message; defaults are Envoy's. */
 import { networkInterfaces } from 'node:os';
-import type { envoy } from '../api/envoy_types.ts';
-import { HTTP, LISTENER_HTTP } from '../common/stats/layouts.ts';
-import { durationMs } from '../common/duration.ts';
 import type { RequestDecoderOptions } from '../../native-free/http1/codec.ts';
+import type { envoy } from '../api/envoy_types.ts';
+import { durationMs } from '../common/duration.ts';
+import { HTTP, LISTENER_HTTP } from '../common/stats/layouts.ts';
 import type { RouteTable } from '../router/route_table.ts';
 import type { AccessLogger } from '../spi/format.ts';
 import type { StreamFilter } from '../spi/http_filter.ts';

@@ -1,6 +1,7 @@
 /** Step 6 of the data path: takes a request through the HTTP filters and its answer back, as their statuses say. */
 import type { Bytes } from '../../native-free/bytes/bytes.ts';
 import type { HeaderMap, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
+import { BodyBuffer } from '../common/body_buffer.ts';
 import type { StreamInfo } from '../common/stream_info.ts';
 import type { Route } from '../router/route_table.ts';
 import {
@@ -12,7 +13,6 @@ import {
   type StreamFilter,
   TrailersStatus,
 } from '../spi/http_filter.ts';
-import { BodyBuffer } from '../common/body_buffer.ts';
 import type { ActiveStream } from './active_stream.ts';
 
 const noBytes = Buffer.alloc(0);
@@ -54,6 +54,9 @@ class FilterEntry implements DecoderFilterCallbacks, EncoderFilterCallbacks {
   get response(): ResponseHead | undefined {
     return this.stream.response;
   }
+  set response(head: ResponseHead | undefined) {
+    this.stream.response = head;
+  }
   get responseTrailers(): HeaderMap | undefined {
     return this.stream.responseTrailers;
   }
@@ -69,13 +72,7 @@ class FilterEntry implements DecoderFilterCallbacks, EncoderFilterCallbacks {
   get downstreamBlocked(): boolean {
     return this.stream.downstreamBlocked;
   }
-  sendLocalReply(
-    status: number,
-    body: string,
-    details: string,
-    flag = -1,
-    edit?: (headers: HeaderMap) => void,
-  ): void {
+  sendLocalReply(status: number, body: string, details: string, flag = -1, edit?: (headers: HeaderMap) => void): void {
     this.stream.sendLocalReply(status, body, details, flag, edit);
   }
   resetStream(details: string): void {

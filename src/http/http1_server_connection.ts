@@ -1,11 +1,16 @@
 /** Step 4 of the data path: HTTP/1.1 towards clients: requests one at a time, answers in order, pipelined bytes kept back. */
 import type { Bytes } from '../../native-free/bytes/bytes.ts';
-import type { CodecError, Framing, RequestDecoderEvents, RequestDecoderOptions } from '../../native-free/http1/codec.ts';
+import type { HeaderMap, Protocol, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
+import { CONNECTION } from '../../native-free/headers/well_known.ts';
+import type {
+  CodecError,
+  Framing,
+  RequestDecoderEvents,
+  RequestDecoderOptions,
+} from '../../native-free/http1/codec.ts';
 import { chunkHeader, encodeResponseHead, encodeTrailers, lastChunk } from '../../native-free/http1/encoder.ts';
 import { responseFramingToSend } from '../../native-free/http1/framing.ts';
 import { Http1RequestDecoder } from '../../native-free/http1/request_decoder.ts';
-import { CONNECTION } from '../../native-free/headers/well_known.ts';
-import type { HeaderMap, Protocol, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
 import type { Connection, ConnectionCallbacks } from '../net/connection.ts';
 import { runLater } from '../net/event.ts';
 import type { RequestReceiver, ResponseEncoder, ServerCodecCallbacks } from './server_codec.ts';
@@ -90,7 +95,8 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
     const { stream } = this;
     this.stream = undefined;
     this.kept = undefined;
-    if (stream !== undefined) stream.onStreamReset(local ? 'downstream_local_disconnect' : 'downstream_remote_disconnect');
+    if (stream !== undefined)
+      stream.onStreamReset(local ? 'downstream_local_disconnect' : 'downstream_remote_disconnect');
     this.callbacks.onConnectionClosed(local, reason);
   }
 
@@ -192,7 +198,8 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
   }
 
   encodeTrailers(trailers: HeaderMap): void {
-    if (this.chunked) this.connection.writeText(this.options.decoder.enableTrailers ? encodeTrailers(trailers) : lastChunk);
+    if (this.chunked)
+      this.connection.writeText(this.options.decoder.enableTrailers ? encodeTrailers(trailers) : lastChunk);
     this.finishResponse();
   }
 

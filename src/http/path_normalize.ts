@@ -1,12 +1,12 @@
 /** Step 5 of the data path: the request path made canonical as the manager's options say, before anything is matched on it. */
 
 /** HttpConnectionManager.PathWithEscapedSlashesAction; 0, the implementation's default, keeps them. */
-export const EscapedSlashes = { Keep: 1, Reject: 2, UnescapeAndRedirect: 3, UnescapeAndForward: 4 } as const;
+const EscapedSlashes = { Keep: 1, Reject: 2, UnescapeAndRedirect: 3, UnescapeAndForward: 4 } as const;
 
 export interface PathNormalization {
   readonly normalizePath: boolean;
   readonly mergeSlashes: boolean;
-  /** A value of `EscapedSlashes`. */
+  /** HttpConnectionManager.PathWithEscapedSlashesAction. */
   readonly escapedSlashes: number;
 }
 
@@ -41,7 +41,7 @@ export function normalizeRequestPath(
  * Dot segments resolved, unreserved characters unescaped, backslashes turned, characters escaped that no URI path has.
  * Undefined for a path with NUL. `path` is without its query.
  */
-export function canonicalPath(path: string): string | undefined {
+function canonicalPath(path: string): string | undefined {
   if (!/[\\%"<>^`{|}\x00-\x20\x7f-\xff]|\/\.|^[^/]/.test(path)) return path;
   if (path.includes('%00') || path.includes('\0')) return undefined;
   const segments = path.split(/[/\\]/);
@@ -78,7 +78,7 @@ function percentEncode(char: string): string {
 }
 
 /** One slash for several in a row. A path of slashes only becomes `//`, as Envoy makes it. */
-export function mergeSlashes(path: string): string {
+function mergeSlashes(path: string): string {
   if (!path.includes('//')) return path;
   return /^\/+$/.test(path) ? '//' : path.replace(/\/{2,}/g, '/');
 }

@@ -27,7 +27,9 @@ function normalizePath(stream: ActiveStream, head: RequestHead, config: HttpConn
   const result = fragment ? 'reject' : normalizeRequestPath(head.path, config);
   if (typeof result === 'object') {
     config.stats[HTTP.slot.downstream_rq_redirected_with_normalized_path]++;
-    stream.sendLocalReply(307, '', 'path_normalization_failed', -1, (headers) => headers.set(LOCATION, result.redirect));
+    stream.sendLocalReply(307, '', 'path_normalization_failed', -1, (headers) =>
+      headers.set(LOCATION, result.redirect),
+    );
     return false;
   }
   if (result !== 'reject') {

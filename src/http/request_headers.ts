@@ -29,7 +29,9 @@ export function mutateRequestHeaders(
   let drop = HeaderRule.Internal | HeaderRule.ClientCert;
   if (config.useRemoteAddress) drop |= HeaderRule.EdgeOnly;
   if ((rules & drop) !== 0) headers.removeIf((name) => (name.flags & drop) !== 0);
-  const client = config.useRemoteAddress ? edgeAddress(headers, config, connection) : innerAddress(headers, config, connection);
+  const client = config.useRemoteAddress
+    ? edgeAddress(headers, config, connection)
+    : innerAddress(headers, config, connection);
   if (config.useRemoteAddress || !headers.has(X_FORWARDED_PROTO)) {
     const scheme = connection.tls === undefined ? 'http' : 'https';
     headers.set(X_FORWARDED_PROTO, scheme);
@@ -51,7 +53,11 @@ export function takeExpectContinue(headers: HeaderMap): boolean {
 
 /** Fields of this connection alone, and those that Connection names (RFC 9110 section 7.6.1); `te: trailers` may pass. */
 function removeHopByHop(headers: HeaderMap, upgrade: boolean): void {
-  const trailers = headers.get(TE)?.split(',').some((part) => part.trim().toLowerCase() === 'trailers') === true;
+  const trailers =
+    headers
+      .get(TE)
+      ?.split(',')
+      .some((part) => part.trim().toLowerCase() === 'trailers') === true;
   const protocol = upgrade ? headers.get(UPGRADE) : undefined;
   const nominated = headers.getAll(CONNECTION);
   if (nominated !== undefined) {
@@ -78,7 +84,7 @@ function edgeAddress(headers: HeaderMap, config: HttpConnectionManagerConfig, co
 }
 
 function isLoopback(ip: string): boolean {
-  return ip.startsWith('127.') || ip === '::1';
+  return ip === '127.0.0.1' || ip === '::1';
 }
 
 /** Behind another proxy the client is the last address of X-Forwarded-For that is not a trusted hop. */

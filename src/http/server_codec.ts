@@ -1,7 +1,7 @@
 /** Step 4 of the data path: the contract between a server codec and the connection manager, whatever the protocol. */
 import type { Bytes } from '../../native-free/bytes/bytes.ts';
-import type { CodecError } from '../../native-free/http1/codec.ts';
 import type { HeaderMap, Protocol, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
+import type { CodecError } from '../../native-free/http1/codec.ts';
 
 /** Writes the answer to one request. */
 export interface ResponseEncoder {

@@ -1,10 +1,9 @@
 /** Steps 1 to 3 of the data path: one listener of one worker, from accepting to the filter that takes the connection. */
 import type { envoy } from '../api/envoy_types.ts';
-import { LISTENER, LISTENER_WORKER } from '../common/stats/layouts.ts';
 import { addressOfMessage } from '../common/address.ts';
-import { statNamePart } from '../common/stats/layouts.ts';
 import { now, tick } from '../common/clock.ts';
 import { logger } from '../common/log.ts';
+import { LISTENER, LISTENER_WORKER, statNamePart } from '../common/stats/layouts.ts';
 import type { Address, ConnectionInfo } from '../common/stream_info.ts';
 import { Acceptor } from '../net/accept.ts';
 import type { Connection } from '../net/connection.ts';

@@ -1,8 +1,8 @@
 /** Step 1 of the data path: a listening socket of one worker, and the connections it accepts. */
 import { createServer, type ListenOptions, type Server, Socket } from 'node:net';
 import { Connection, type ConnectionCallbacks } from './connection.ts';
-import { sharedReadBuffer } from './read_buffers.ts';
 import { takeRawHandles } from './raw_handle.ts';
+import { sharedReadBuffer } from './read_buffers.ts';
 
 export interface AcceptOptions {
   /** IP address or absolute UNIX socket path. */

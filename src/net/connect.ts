@@ -1,9 +1,9 @@
 /** Opens connections to upstream hosts. */
 import { Socket } from 'node:net';
-import { Connection, type ConnectionCallbacks } from './connection.ts';
-import { runEvent } from './event.ts';
 import { tick } from '../common/clock.ts';
 import type { Address } from '../common/stream_info.ts';
+import { Connection, type ConnectionCallbacks } from './connection.ts';
+import { runEvent } from './event.ts';
 
 export interface ConnectOptions {
   /** Per-connection buffer limit in bytes. */

@@ -2,10 +2,10 @@
 import type { Socket } from 'node:net';
 import { ipAddress, pipeAddress } from '../common/address.ts';
 import { tick } from '../common/clock.ts';
-import { Timer } from '../common/timers.ts';
 import type { Address } from '../common/stream_info.ts';
-import { type ReadLease, releaseLease, sharedReadBuffer, takeLease, unpinLease } from './read_buffers.ts';
+import { Timer } from '../common/timers.ts';
 import { markDirty, runEvent } from './event.ts';
+import { type ReadLease, releaseLease, sharedReadBuffer, takeLease, unpinLease } from './read_buffers.ts';
 
 /** What a connection tells its owner. Bytes are lent for the call. `onClosed` comes exactly once and last. */
 export interface ConnectionCallbacks {

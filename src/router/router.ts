@@ -308,6 +308,8 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
       head.headers.set(X_ENVOY_UPSTREAM_SERVICE_TIME, String(Math.round(now - upstream.startedAt)));
     }
     if (route!.includeResponseAttemptCount) head.headers.set(X_ENVOY_ATTEMPT_COUNT, String(this.attempts));
+    callbacks.response = head;
+    info.responseCode = status;
     route!.applyResponseHeaders(head, callbacks);
     if (endStream) this.finishResponse();
     callbacks.encodeHeaders(head, endStream);
@@ -376,7 +378,9 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
     countDiscarded();
     cluster.stats[CLUSTER.slot.upstream_rq_retry]++;
     const limited = this.retry!.backoffIsRatelimited;
-    cluster.stats[CLUSTER.slot[limited ? 'upstream_rq_retry_backoff_ratelimited' : 'upstream_rq_retry_backoff_exponential']]++;
+    cluster.stats[
+      CLUSTER.slot[limited ? 'upstream_rq_retry_backoff_ratelimited' : 'upstream_rq_retry_backoff_exponential']
+    ]++;
     this.tryTimer?.stop();
     this.idleTimer?.stop();
     this.resumeResponse();

@@ -1,7 +1,7 @@
 /** Step 4 of the control path, main thread: turns canonical resources into generations that workers read without copying. */
 import { createHash } from 'node:crypto';
-import { encode } from '../api/registry.ts';
 import type { envoy } from '../api/envoy_types.ts';
+import { encode } from '../api/registry.ts';
 import { HostWord, hostBase, type ResourceEntry, resourceType, type SnapshotDelta } from './layout.ts';
 import { SlotAllocator } from './slots.ts';
 
@@ -54,7 +54,8 @@ export class SnapshotPublisher {
       }
     }
     const gone = before?.hostSlots.filter((slot) => !slots.includes(slot)) ?? [];
-    if (gone.length > 0) this.retired.push({ generation: this.generation + 1, hostSlots: gone, clusterSlot: undefined });
+    if (gone.length > 0)
+      this.retired.push({ generation: this.generation + 1, hostSlots: gone, clusterSlot: undefined });
     const bytes = encode(resourceType.endpoints, message);
     this.put(resourceType.endpoints, message.clusterName, bytes, 0, slots);
   }

@@ -76,6 +76,8 @@ export interface DecoderFilterCallbacks extends FilterCallbacks, FormatContext {
   /** Overrides the manager's stream idle timeout; milliseconds, 0: none. */
   setIdleTimeout(milliseconds: number): void;
   readonly request: RequestHead;
+  /** The answer as it is known so far: set before formats of response headers are evaluated. */
+  response: ResponseHead | undefined;
 }
 
 export interface EncoderFilterCallbacks extends FilterCallbacks {

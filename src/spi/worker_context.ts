@@ -1,12 +1,13 @@
 /** What a worker lends to the extensions it hosts. */
+
+import type { envoy } from '../api/envoy_types.ts';
+import type { ConnectionInfo } from '../common/stream_info.ts';
+import type { Connection } from '../net/connection.ts';
+import type { RouteTable } from '../router/route_table.ts';
+import type { ClusterManager } from '../upstream/cluster_manager.ts';
+import type { ExtensionFactory } from './extension.ts';
 import type { AccessLogger } from './format.ts';
 import type { StatsStore } from './stats.ts';
-import type { envoy } from '../api/envoy_types.ts';
-import type { ClusterManager } from '../upstream/cluster_manager.ts';
-import type { Connection } from '../net/connection.ts';
-import type { ConnectionInfo } from '../common/stream_info.ts';
-import type { RouteTable } from '../router/route_table.ts';
-import type { ExtensionFactory } from './extension.ts';
 
 export interface WorkerContext {
   readonly stats: StatsStore;

@@ -1,8 +1,8 @@
 /** The control messages between the main thread and a worker, over the worker's own port. */
 import type { MessagePort } from 'node:worker_threads';
 import type { LogOptions } from '../common/log.ts';
-import type { StatsAnnouncement } from '../common/stats/messages.ts';
 import type { HistogramInterval } from '../common/stats/histogram.ts';
+import type { StatsAnnouncement } from '../common/stats/messages.ts';
 import type { SnapshotDelta } from '../snapshot/layout.ts';
 
 /** What a worker starts with. */

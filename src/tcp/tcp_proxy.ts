@@ -104,7 +104,8 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
       if (reason === '') upstream.connection.closeAfterFlush(0);
       else upstream.connection.closeNow();
     }
-    if (log.debugOn) log.debug(`[C${this.downstream.id}] TCP proxy ended ${local ? 'by us' : 'by the client'} ${reason}`);
+    if (log.debugOn)
+      log.debug(`[C${this.downstream.id}] TCP proxy ended ${local ? 'by us' : 'by the client'} ${reason}`);
     this.info.endMonotonic = now;
     for (const accessLogger of this.config.accessLoggers) accessLogger.log(this);
     this.onGone();

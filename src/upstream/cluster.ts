@@ -1,9 +1,9 @@
 /** Step 8 of the data path: one cluster as a worker sees it: settings, host set, load balancer, breaker, counters, pools. */
 import type { envoy } from '../api/envoy_types.ts';
 import { breakerLimits, Priority } from '../common/breaker_limits.ts';
+import { durationMs } from '../common/duration.ts';
 import { codeCounters } from '../common/stats/codes.ts';
 import { CLUSTER } from '../common/stats/layouts.ts';
-import { durationMs } from '../common/duration.ts';
 import { connect } from '../net/connect.ts';
 import type { ByteCounters, Connection, ConnectionCallbacks } from '../net/connection.ts';
 import { ClusterWord, clusterBase } from '../snapshot/layout.ts';
@@ -71,7 +71,11 @@ export class Cluster {
     };
     this.responseOptions = { ...responseLimits, enableTrailers: message.httpProtocolOptions?.enableTrailers ?? false };
     this.breaker = new CircuitBreaker(breakerLimits(message, Priority.Default), shared, clusterBase(slot));
-    this.highBreaker = new CircuitBreaker(breakerLimits(message, Priority.High), shared, clusterBase(slot) + ClusterWord.Priority);
+    this.highBreaker = new CircuitBreaker(
+      breakerLimits(message, Priority.High),
+      shared,
+      clusterBase(slot) + ClusterWord.Priority,
+    );
     this.stats = store.block(CLUSTER, prefix);
     this.byteCounters = {
       stats: this.stats,

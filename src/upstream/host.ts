@@ -1,8 +1,9 @@
 /** An upstream host as one worker sees it: its address, its words in shared memory, its counters and its pool. */
-import type { Address, HostDescription } from '../common/stream_info.ts';
-import type { StatsStore } from '../spi/stats.ts';
+
 import { HOST } from '../common/stats/layouts.ts';
+import type { Address, HostDescription } from '../common/stream_info.ts';
 import { HostWord, hostBase } from '../snapshot/layout.ts';
+import type { StatsStore } from '../spi/stats.ts';
 import { addShared, type SharedWords } from './circuit_breaker.ts';
 import type { Http1Pool } from './http1_pool.ts';
 

@@ -1,21 +1,22 @@
 /** Step 10 of the data path: one HTTP/1.1 connection to a host, carrying one exchange at a time. */
+
+import type { Bytes } from '../../native-free/bytes/bytes.ts';
+import type { HeaderMap, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
+import type { CodecError, Framing, ResponseDecoderEvents } from '../../native-free/http1/codec.ts';
 import { chunkHeader, encodeRequestHead, encodeTrailers, lastChunk } from '../../native-free/http1/encoder.ts';
 import { requestFramingToSend } from '../../native-free/http1/framing.ts';
 import { Http1ResponseDecoder } from '../../native-free/http1/response_decoder.ts';
-import type { CodecError, Framing, ResponseDecoderEvents } from '../../native-free/http1/codec.ts';
-import type { Bytes } from '../../native-free/bytes/bytes.ts';
-import type { HeaderMap, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
-import { CLUSTER } from '../common/stats/layouts.ts';
 import { now } from '../common/clock.ts';
 import { logger } from '../common/log.ts';
 import type { ResetReason } from '../common/reset_reason.ts';
+import { CLUSTER } from '../common/stats/layouts.ts';
 import type { Address } from '../common/stream_info.ts';
 import { Timer } from '../common/timers.ts';
 import { connect } from '../net/connect.ts';
 import type { Connection, ConnectionCallbacks } from '../net/connection.ts';
 import type { ClientStream, ResponseReceiver } from './client_stream.ts';
-import type { Http1Pool } from './http1_pool.ts';
 import type { Host } from './host.ts';
+import type { Http1Pool } from './http1_pool.ts';
 
 const log = logger('client');
 
@@ -105,7 +106,9 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
 
   sendTrailers(trailers: HeaderMap): void {
     if (this.requestChunked) {
-      this.connection.writeText(this.pool.cluster.responseOptions.enableTrailers ? encodeTrailers(trailers) : lastChunk);
+      this.connection.writeText(
+        this.pool.cluster.responseOptions.enableTrailers ? encodeTrailers(trailers) : lastChunk,
+      );
     }
     this.finishRequest();
   }

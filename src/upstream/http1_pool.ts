@@ -1,7 +1,8 @@
 /** Step 9 of the data path: the HTTP/1.1 connections of one worker to one host, and the requests that wait for one. */
-import { CLUSTER, HOST } from '../common/stats/layouts.ts';
+
 import { logger } from '../common/log.ts';
 import type { ResetReason } from '../common/reset_reason.ts';
+import { CLUSTER, HOST } from '../common/stats/layouts.ts';
 import type { PendingStream, PoolCallbacks } from './client_stream.ts';
 import type { Cluster } from './cluster.ts';
 import type { Host } from './host.ts';

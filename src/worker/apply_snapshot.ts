@@ -7,9 +7,9 @@ import { type ResourceEntry, resourceType, type SnapshotDelta } from '../snapsho
 import { readResource } from '../snapshot/reader.ts';
 import type { StatsStore } from '../spi/stats.ts';
 import type { NetworkFilterFactory } from '../spi/worker_context.ts';
+import type { FromWorker } from '../spi/worker_messages.ts';
 import type { ClusterManager } from '../upstream/cluster_manager.ts';
 import type { ExtensionLoader } from './extension_loader.ts';
-import type { FromWorker } from '../spi/worker_messages.ts';
 
 const log = logger('config');
 

@@ -5,11 +5,11 @@ import { logger, setLogLevels } from '../common/log.ts';
 import { ThreadStats } from '../common/stats/store.ts';
 import { setTimerHooks } from '../common/timers.ts';
 import { flushDirty, setFaultHandler } from '../net/event.ts';
+import type { FromWorker, ToWorker, WorkerTask } from '../spi/worker_messages.ts';
 import type { SharedWords } from '../upstream/circuit_breaker.ts';
 import { ClusterManager } from '../upstream/cluster_manager.ts';
 import { SnapshotApplier } from './apply_snapshot.ts';
 import { ExtensionLoader } from './extension_loader.ts';
-import type { FromWorker, ToWorker, WorkerTask } from '../spi/worker_messages.ts';
 
 const log = logger('main');
 

@@ -1,6 +1,7 @@
 /** Finds the data side of extensions by the type of their configuration, and lends workers' parts to them. */
-import { typeNameOf, unpackAny } from '../api/registry.ts';
+
 import type { envoy } from '../api/envoy_types.ts';
+import { typeNameOf, unpackAny } from '../api/registry.ts';
 import { createAccessLogs } from '../common/access_log/create_access_logs.ts';
 import type { LogFiles } from '../common/access_log/log_files.ts';
 import { factoryByType } from '../extensions/registry.ts';
@@ -51,7 +52,8 @@ export class ExtensionLoader implements WorkerContext {
     const { typedConfig } = config;
     const type = typedConfig === undefined ? '' : typeNameOf(typedConfig.typeUrl);
     const found = this.loaded.get(type);
-    if (found === undefined || typedConfig === undefined) throw new Error(`extension ${config.name} (${type}) is not loaded`);
+    if (found === undefined || typedConfig === undefined)
+      throw new Error(`extension ${config.name} (${type}) is not loaded`);
     return { ...found, message: unpackAny(typedConfig as never) };
   }
 

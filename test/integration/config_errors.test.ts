@@ -79,7 +79,7 @@ const mistakes: Mistake[] = [
   { name: 'a filter that is known and not supported', from: 'http_filters:\n', to: `http_filters:
           - name: lua
             typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua}
-`, at: '- name: lua', expected: [/lua/, /not supported/] },
+`, at: 'lua.v3.Lua', expected: [/lua/, /not supported/] },
   { name: 'a duplicate cluster', from: '  clusters:\n', to: '  clusters:\n  - {name: backend, type: STATIC, connect_timeout: 2s}\n', expected: [/duplicate cluster/i, /backend/] },
 ]; // biome-ignore format: a table
 

@@ -111,7 +111,7 @@ async function main(): Promise<void> {
     if (reason !== undefined && !ok) {
       waiting++;
       console.log(`pending ${name}: ${reason}`);
-      if (values.verbose) console.log(lines.slice(1).join('\n'));
+      if (values.verbose) console.log(lines.join('\n'));
       return;
     }
     if (ok && reason === undefined) passed++;

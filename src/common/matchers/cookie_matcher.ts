@@ -24,7 +24,7 @@ export class CookieMatcher {
 }
 
 /** The value of the first cookie of this name over all Cookie headers, without the quotes around it. */
-export function firstCookie(headers: HeaderMap, name: string): string | undefined {
+function firstCookie(headers: HeaderMap, name: string): string | undefined {
   const { names, values } = headers;
   for (let i = names.indexOf(COOKIE); i >= 0; i = names.indexOf(COOKIE, i + 1)) {
     const text = values[i];

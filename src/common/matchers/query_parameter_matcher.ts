@@ -24,7 +24,7 @@ export class QueryParameterMatcher {
 }
 
 /** The first value of a parameter; empty without `=`, undefined when there is no such parameter. */
-export function firstQueryValue(path: string, name: string): string | undefined {
+function firstQueryValue(path: string, name: string): string | undefined {
   let at = path.indexOf('?') + 1;
   if (at === 0) return undefined;
   while (at < path.length) {

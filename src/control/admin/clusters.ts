@@ -6,7 +6,7 @@ import { badRequest, type Endpoint, json, text } from './endpoint.ts';
 import { compileRegex } from './regex_param.ts';
 
 const textOrder = [...HOST.names].sort();
-const noCounts = new Float64Array(HOST.names.length);
+const noCounts: readonly number[] = HOST.names.map(() => 0);
 
 export const clusters: Endpoint = {
   path: '/clusters',
@@ -25,7 +25,7 @@ export const clusters: Endpoint = {
   },
 };
 
-function countsOf(context: AdminContext, cluster: ClusterStatus, host: HostStatus): Float64Array {
+function countsOf(context: AdminContext, cluster: ClusterStatus, host: HostStatus): readonly number[] {
   return context.stats.internalBlock(`cluster.${cluster.name}.host.${host.address.text}.`) ?? noCounts;
 }
 

@@ -1,10 +1,11 @@
 /** Takes secrets out of a message's JSON: fields the API marks as sensitive, and all below them. */
-import type { DescField, DescMessage } from '@bufbuild/protobuf';
+import { type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
 import { findMessageType, typeNameOf } from '../../api/registry.ts';
 
 /** Field number of the option `(udpa.annotations.sensitive)`. */
 const sensitiveOption = 76569463;
 const placeholder = '[redacted]';
+const placeholderBytes = Buffer.from(placeholder).toString('base64');
 
 type JsonRecord = Record<string, unknown>;
 
@@ -34,7 +35,14 @@ function redactAny(value: JsonRecord, sensitive: boolean): unknown {
 
 function redactField(value: unknown, field: DescField, sensitive: boolean): unknown {
   const { message } = field;
-  if (message === undefined) return sensitive ? hide(value) : value;
+  if (message === undefined) {
+    if (!sensitive) return value;
+    return field.scalar === ScalarType.BYTES
+      ? hide(value, placeholderBytes)
+      : field.enum === undefined
+        ? hide(value)
+        : undefined;
+  }
   if (field.fieldKind === 'list') return (value as unknown[]).map((each) => redact(each, message, sensitive));
   if (field.fieldKind !== 'map') return redact(value, message, sensitive);
   return Object.fromEntries(
@@ -43,11 +51,11 @@ function redactField(value: unknown, field: DescField, sensitive: boolean): unkn
 }
 
 /** Strings are replaced; numbers, booleans and enums are cleared. */
-function hide(value: unknown): unknown {
-  if (typeof value === 'string') return placeholder;
-  if (Array.isArray(value)) return value.map(hide);
+function hide(value: unknown, text = placeholder): unknown {
+  if (typeof value === 'string') return text;
+  if (Array.isArray(value)) return value.map((each) => hide(each, text));
   if (typeof value !== 'object' || value === null) return undefined;
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, hide(each)]));
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, hide(each, text)]));
 }
 
 const fieldCache = new WeakMap<DescMessage, Map<string, DescField>>();

@@ -6,8 +6,6 @@ export interface AdminRequest {
   readonly path: string;
   /** Of a name given twice the first counts, as for Envoy: use `get`. */
   readonly query: URLSearchParams;
-  /** `Host` header, for links. */
-  readonly host: string;
 }
 
 export interface AdminReply {

@@ -139,8 +139,8 @@ async function bodyOf(path: string, method = 'GET'): Promise<string> {
   return (await ask(path, method)).body;
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: the shape is what is tested
 async function jsonOf(path: string): Promise<any> {
-  // biome-ignore lint/suspicious/noExplicitAny: test
   return JSON.parse(await bodyOf(path));
 }
 
@@ -198,8 +198,8 @@ test('two requests on a connection, then HTTP/1.0, then what is not HTTP', async
   assert.equal(two.match(/HTTP\/1.1 200 OK/g)?.length, 2);
   assert.equal(two.match(/LIVE/g)?.length, 1);
   assert.equal(two.match(/connection: close/g)?.length, 1);
-  assert.match(await raw('GET /ready HTTP/1.0\r\n\r\n'), /^HTTP\/1.1 200 OK\r\n[^]*\r\n\r\nLIVE\n$/);
-  assert.match(await raw('BAD\r\n\r\n'), /^HTTP\/1.1 400 Bad Request\r\n[^]*\r\n\r\nBad Request$/);
+  assert.match(await raw('GET /ready HTTP/1.0\r\n\r\n'), /^HTTP\/1.1 200 OK\r\n[\s\S]*\r\n\r\nLIVE\n$/);
+  assert.match(await raw('BAD\r\n\r\n'), /^HTTP\/1.1 400 Bad Request\r\n[\s\S]*\r\n\r\nBad Request$/);
 });
 
 test('/ready says why not', async () => {
@@ -227,7 +227,7 @@ test("every line of /help is one of Envoy's", async () => {
     ours.filter((line) => !envoys.has(line)),
     [],
   );
-  assert.ok(ours.length > 60);
+  assert.ok(ours.length > 50);
 });
 
 test('commands reach the server', async () => {
@@ -380,7 +380,7 @@ test('/config_dump shows no secret', async () => {
   const [{ secret }] = (await jsonOf('/config_dump?resource=static_secrets')).configs;
   assert.deepEqual(secret.tls_certificate, {
     certificate_chain: { filename: 'cert.pem' },
-    private_key: { inline_bytes: '[redacted]' },
+    private_key: { inline_bytes: Buffer.from('[redacted]').toString('base64') },
   });
 });
 
@@ -411,9 +411,12 @@ test('/config_dump parameters', async () => {
 });
 
 test('/logging', async () => {
-  assert.match(await bodyOf('/logging', 'POST'), /^active loggers:\n {2}a2a: off\n[^]*\n {2}ip_tagging: off\n\n$/);
+  assert.match(await bodyOf('/logging', 'POST'), /^active loggers:\n {2}a2a: off\n[\s\S]*\n {2}ip_tagging: off\n\n$/);
   assert.match(await bodyOf('/logging?http=debug', 'POST'), /\n {2}http: debug\n/);
-  assert.match(await bodyOf('/logging?paths=http:warn,main:error', 'POST'), /\n {2}http: warning\n[^]* main: error\n/);
+  assert.match(
+    await bodyOf('/logging?paths=http:warn,main:error', 'POST'),
+    /\n {2}http: warning\n[\s\S]* main: error\n/,
+  );
   for (const [query, problem] of [
     ['level=foo', 'unknown logger level'],
     ['foo=debug', 'unknown logger name'],

@@ -123,7 +123,6 @@ function parseTarget(request: IncomingMessage): AdminRequest {
   return {
     path: path.replace(/\/{2,}/g, '/'),
     query: new URLSearchParams(query.replaceAll('+', '%2B')),
-    host: request.headers.host ?? '',
   };
 }
 

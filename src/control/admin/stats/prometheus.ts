@@ -30,18 +30,25 @@ interface Family<T> {
   readonly members: readonly { readonly stat: T; readonly labels: string }[];
 }
 
-/** Groups by the name without tags. Within a family Envoy sorts by the parts of the full name: a dot sorts first. */
+/**
+ * Groups by the name without tags. `all` is sorted by name; Envoy sorts a family by the parts of the full name, so that a dot
+ * comes before everything: that is different only when a name has one of the few characters before the dot.
+ */
 function families<T extends { readonly name: string }>(stats: StatsMerge, all: readonly T[]): Family<T>[] {
-  const byBase = new Map<string, { stat: T; labels: string; key: string }[]>();
+  const byBase = new Map<string, { stat: T; labels: string }[]>();
+  let unsorted = false;
   for (const stat of all) {
     const tagged = stats.tagsOf(stat.name);
-    const member = { stat, labels: labelsOf(tagged), key: stat.name.replaceAll('.', '\0') };
+    const member = { stat, labels: labelsOf(tagged.tags) };
     const members = byBase.get(tagged.base);
     if (members === undefined) byBase.set(tagged.base, [member]);
     else members.push(member);
+    unsorted ||= /[ --]/.test(stat.name);
   }
+  const key = (name: string): string => name.replaceAll('.', '\0');
   return [...byBase.keys()].sort().map((base) => {
-    const members = byBase.get(base)!.sort((a, b) => (a.key < b.key ? -1 : 1));
+    const members = byBase.get(base)!;
+    if (unsorted) members.sort((a, b) => (key(a.stat.name) < key(b.stat.name) ? -1 : 1));
     return { family: `envoy_${metricName(base)}`, members };
   });
 }
@@ -50,8 +57,16 @@ function metricName(text: string): string {
   return text.replace(/[^a-zA-Z0-9_]/g, '_');
 }
 
-function labelsOf({ tags }: TaggedName): string {
-  return tags.map(([name, value]) => `${metricName(name)}="${value.replace(/[\\"\n]/g, escapeLabel)}"`).join(',');
+/** Lists of tags are shared by all names that have the same. */
+const labelTexts = new WeakMap<TaggedName['tags'], string>();
+
+function labelsOf(tags: TaggedName['tags']): string {
+  let text = labelTexts.get(tags);
+  if (text === undefined) {
+    text = tags.map(([name, value]) => `${metricName(name)}="${value.replace(/[\\"\n]/g, escapeLabel)}"`).join(',');
+    labelTexts.set(tags, text);
+  }
+  return text;
 }
 
 function escapeLabel(character: string): string {

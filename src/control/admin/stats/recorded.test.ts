@@ -40,7 +40,7 @@ before(() => {
 });
 
 function ask(query: string): string {
-  const request = { path: '/stats', query: new URLSearchParams(query), host: '' };
+  const request = { path: '/stats', query: new URLSearchParams(query) };
   const { body } = endpoint.handle({ stats: merge } as AdminContext, request);
   return typeof body === 'string' ? body : [...body].join('');
 }

@@ -5,12 +5,7 @@ import { compileConfig, type HttpConnectionManagerConfig } from '../../../../htt
 import { ConnectionManager } from '../../../../http/connection_manager.ts';
 import type { Connection } from '../../../../net/connection.ts';
 import type { HttpFilterFactory } from '../../../../spi/http_filter.ts';
-import type {
-  ConnectionTaker,
-  DrainState,
-  ListenerInfo,
-  WorkerContext,
-} from '../../../../spi/worker_context.ts';
+import type { ConnectionTaker, DrainState, ListenerInfo, WorkerContext } from '../../../../spi/worker_context.ts';
 
 type Message = envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
 
