@@ -15,6 +15,7 @@ export const ERRORS = {
   method: malformed('method is not a registered one'),
   requestLine: malformed('request line is not `method target version`'),
   target: malformed('request target holds a byte that must be escaped'),
+  controlInTarget: refuse(400, 'http1.invalid_characters', 'request target holds a control character'),
   relativeTarget: malformed('request target is neither a path, nor `*`, nor an absolute URL'),
   version: malformed('version is not HTTP/digit.digit'),
   lowVersion: refuse(426, 'low_version', 'version is not HTTP/1.1'),

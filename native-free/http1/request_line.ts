@@ -1,6 +1,6 @@
 /** Step 1a of reading a request: method, target and version of the request line (RFC 9112 section 3). */
 import type { Bytes } from '../bytes/bytes.ts';
-import { CR, LF, SP, TARGET_BYTE } from './characters.ts';
+import { CR, HTAB, LF, SP, TARGET_BYTE } from './characters.ts';
 import type { CodecError } from './codec.ts';
 import { ERRORS } from './codec_errors.ts';
 import { lineIsWhole, NEED_MORE, REFUSED } from './line_scan.ts';
@@ -41,7 +41,9 @@ export class RequestLine {
     this.version = HTTP_09;
     if (bytes[pos] === LF) return pos + 1;
     if (bytes[pos] === CR && pos + 1 < end && bytes[pos + 1] === LF) return pos + 2;
-    return this.refuse(bytes, pos, end, ERRORS.target);
+    const byte = bytes[pos];
+    const control = byte < SP && byte !== CR && byte !== HTAB;
+    return this.refuse(bytes, pos, end, control ? ERRORS.controlInTarget : ERRORS.target);
   }
 
   /** Whether the bytes so far can still become a request line: a TLS hello, say, is refused at its first byte. */

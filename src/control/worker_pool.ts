@@ -119,6 +119,7 @@ export class WorkerPool {
   }
 
   private runMember(member: Member): void {
+    if (this.stopping) return;
     const { port1, port2 } = new MessageChannel();
     const { options } = this;
     member.port = port1;

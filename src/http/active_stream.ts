@@ -218,7 +218,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
       this.response = head;
       info.responseCode = status;
       // Envoy gives its own answers the route's response headers too.
-      if (this.chosenRoute?.kind === 'forward') this.chosenRoute.applyResponseHeaders(head, this);
+      this.chosenRoute?.applyResponseHeaders(head, this);
       edit?.(head.headers);
     });
     this.localReplyBody = body;

@@ -9,7 +9,11 @@ import { normalizeRequestPath } from './path_normalize.ts';
 /** Sends the refusal, if one is due, and tells whether it did. */
 export function refuseRequest(stream: ActiveStream, head: RequestHead, config: HttpConnectionManagerConfig): boolean {
   if (head.authority === '') return refuse(stream, 400, 'missing_host_header');
-  if (head.method === 'CONNECT') return false;
+  if (head.method === 'CONNECT') {
+    // Whatever the answer: what follows on this connection is not to be read as requests.
+    stream.manager.closeAfterResponse();
+    return false;
+  }
   if (head.path[0] !== '/') {
     config.stats[HTTP.slot.downstream_rq_non_relative_path]++;
     stream.sendLocalReply(404, '', 'absolute_path_rejected', -1, undefined);

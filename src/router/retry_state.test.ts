@@ -130,7 +130,7 @@ test('the tries are counted', () => {
 });
 
 test('retriable_request_headers narrow a policy down', () => {
-  const json = {
+  const json: JsonObject = {
     retryOn: '5xx',
     retriableRequestHeaders: [{ name: ':method', stringMatch: { exact: 'GET' } }, { name: 'x-yes' }],
   };
@@ -151,7 +151,7 @@ test('back-off doubles, jittered from 0, up to its maximum', () => {
 });
 
 test('rate-limited back-off follows the upstream', () => {
-  const json = {
+  const json: JsonObject = {
     retryOn: '5xx',
     numRetries: 9,
     rateLimitedRetryBackOff: {

@@ -205,7 +205,7 @@ test('require_tls', () => {
 });
 
 test('clusters: by header and by weight', () => {
-  const weighted = (more: JsonObject) => ({
+  const weighted = (more: JsonObject): JsonObject => ({
     route: {
       weightedClusters: {
         clusters: [

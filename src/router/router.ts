@@ -140,7 +140,6 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
   private answer(route: Route, head: RequestHead): void {
     const { callbacks } = this;
     this.config.stats[HTTP.slot.rq_direct_response]++;
-    route.applyRequestHeaders(head, callbacks);
     const location = route.redirectLocation(head, !this.config.suppressEnvoyHeaders);
     const edit = location === '' ? undefined : (headers: HeaderMap) => headers.set(LOCATION, location);
     callbacks.sendLocalReply(route.status, route.body, 'direct_response', -1, edit);
@@ -367,6 +366,7 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
       cluster.stats[CLUSTER.slot.upstream_rq_retry_limit_exceeded]++;
       info.setFlag(ResponseFlag.UpstreamRetryLimitExceeded);
     }
+    if (decision === 'no_after_retry') cluster.stats[CLUSTER.slot.upstream_rq_retry_success]++;
     if (decision !== 'retry') return false;
     this.releaseRetry();
     if (!cluster.breaker.tryRetry()) {
@@ -463,7 +463,6 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
     const cluster = this.cluster!;
     cluster.chargeCode(status, this.internal);
     host.stats[status < 500 ? HOST.slot.rq_success : HOST.slot.rq_error]++;
-    if (this.attempts > 1 && status < 500) cluster.stats[CLUSTER.slot.upstream_rq_retry_success]++;
   }
 
   private finishResponse(): void {

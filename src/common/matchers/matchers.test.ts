@@ -3,7 +3,7 @@ import test from 'node:test';
 import { fromJson, type JsonObject } from '@bufbuild/protobuf';
 import { HeaderMap, type RequestHead } from '../../../native-free/headers/header_map.ts';
 import { headerName } from '../../../native-free/headers/header_name.ts';
-import type { envoy, MessageTypes } from '../../api/envoy_types.ts';
+import type { MessageTypes } from '../../api/envoy_types.ts';
 import { messageType, registry } from '../../api/registry.ts';
 import { CookieMatcher } from './cookie_matcher.ts';
 import { compileHeaderMatcher } from './header_matcher.ts';
@@ -123,9 +123,9 @@ test('cookie matchers', () => {
     'S=1',
     's',
   ];
-  const matching = (json: Partial<envoy.config.route.v3.CookieMatcher>) => {
+  const matching = (json: JsonObject) => {
     const name = 'envoy.config.route.v3.CookieMatcher';
-    const matcher = new CookieMatcher(message(name, { name: 's', stringMatch: { exact: '1' }, ...json } as JsonObject));
+    const matcher = new CookieMatcher(message(name, { name: 's', stringMatch: { exact: '1' }, ...json }));
     return cookies
       .filter((text) => matcher.matches(headers(...text.split('|').map((part): [string, string] => ['cookie', part]))))
       .join(' / ');

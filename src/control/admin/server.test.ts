@@ -11,16 +11,13 @@ import { changeLevel, listLevels, setLogLevels } from '../../common/log.ts';
 import { HOST } from '../../common/stats/layouts.ts';
 import { ThreadStats } from '../../common/stats/store.ts';
 import { StatsMerge } from '../stats_merge.ts';
-import type { AdminContext, ConfigResource, DrainOptions, HostStatus, ServerState } from './context.ts';
+import type { AdminContext, DrainOptions, HostStatus, ServerState } from './context.ts';
 import { AdminServer } from './server.ts';
 
 function message<T>(type: string, value: JsonValue): T {
   return fromJson(messageType(type), value, { registry }) as T;
 }
 
-const clusterType = 'envoy.config.cluster.v3.Cluster';
-const listenerType = 'envoy.config.listener.v3.Listener';
-const secretType = 'envoy.extensions.transport_sockets.tls.v3.Secret';
 const updated = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
 const thresholds = { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3 };
 const host: HostStatus = {
@@ -47,11 +44,10 @@ const context: AdminContext = {
   node: message<envoy.config.core.v3.Node>('envoy.config.core.v3.Node', { id: 'node-1', cluster: 'cluster-1' }),
   bootstrap: message<envoy.config.bootstrap.v3.Bootstrap>('envoy.config.bootstrap.v3.Bootstrap', {
     node: { id: 'node-1', cluster: 'cluster-1' },
-    static_resources: { secrets: [{ name: 's', tls_certificate: { private_key: { inline_string: 'KEY' } } }] },
   }),
   startTime: updated,
   state: () => state,
-  resources: () => resources,
+  resources: () => [],
   clusters: () => [
     {
       name: 'a',
@@ -75,41 +71,6 @@ const context: AdminContext = {
   reopenLogs: () => calls.push('reopen'),
   quit: () => calls.push('quit'),
 };
-
-const resources: ConfigResource[] = [
-  {
-    type: clusterType,
-    name: 'a',
-    message: message(clusterType, { name: 'a', connect_timeout: '1s', type: 'STATIC' }),
-    lastUpdated: updated,
-  },
-  {
-    type: clusterType,
-    name: 'b',
-    message: message(clusterType, { name: 'b' }),
-    lastUpdated: updated,
-    version: 'v7',
-  },
-  {
-    type: listenerType,
-    name: 'l',
-    message: message(listenerType, { name: 'l', address: { socket_address: { address: '::', port_value: 0 } } }),
-    lastUpdated: updated,
-    version: 'v8',
-  },
-  {
-    type: secretType,
-    name: 's',
-    message: message(secretType, {
-      name: 's',
-      tls_certificate: {
-        certificate_chain: { filename: 'cert.pem' },
-        private_key: { inline_bytes: Buffer.from('KEY').toString('base64') },
-      },
-    }),
-    lastUpdated: updated,
-  },
-];
 
 const server = new AdminServer(context, store);
 let port = 0;
@@ -340,74 +301,6 @@ test('/server_info', async () => {
   ]);
   assert.equal(info.node.id, 'node-1');
   assert.match(info.uptime_all_epochs, /^\d+s$/);
-});
-
-test('/config_dump', async () => {
-  const { configs } = await jsonOf('/config_dump');
-  assert.deepEqual(
-    configs.map((config: Record<string, string>) => config['@type'].split('.').at(-1)),
-    [
-      'BootstrapConfigDump',
-      'ClustersConfigDump',
-      'ListenersConfigDump',
-      'ScopedRoutesConfigDump',
-      'RoutesConfigDump',
-      'SecretsConfigDump',
-    ],
-  );
-  const last_updated = '2026-01-02T03:04:05.006Z';
-  const typed = (type: string, rest: object): object => ({ '@type': `type.googleapis.com/${type}`, ...rest });
-  assert.deepEqual(configs[1], {
-    '@type': 'type.googleapis.com/envoy.admin.v3.ClustersConfigDump',
-    version_info: 'v7',
-    static_clusters: [
-      { cluster: typed(clusterType, { name: 'a', type: 'STATIC', connect_timeout: '1s' }), last_updated },
-    ],
-    dynamic_active_clusters: [{ version_info: 'v7', cluster: typed(clusterType, { name: 'b' }), last_updated }],
-  });
-  const address = { socket_address: { address: '::', port_value: 0 } };
-  assert.deepEqual(configs[2].dynamic_listeners, [
-    {
-      name: 'l',
-      active_state: { version_info: 'v8', listener: typed(listenerType, { name: 'l', address }), last_updated },
-    },
-  ]);
-});
-
-test('/config_dump shows no secret', async () => {
-  const body = await bodyOf('/config_dump');
-  assert.ok(!body.includes('KEY') && !body.includes(Buffer.from('KEY').toString('base64')));
-  const [{ secret }] = (await jsonOf('/config_dump?resource=static_secrets')).configs;
-  assert.deepEqual(secret.tls_certificate, {
-    certificate_chain: { filename: 'cert.pem' },
-    private_key: { inline_bytes: Buffer.from('[redacted]').toString('base64') },
-  });
-});
-
-test('/config_dump parameters', async () => {
-  assert.equal(await bodyOf('/config_dump?resource=dynamic_route_configs'), '{}\n');
-  const [cluster] = (await jsonOf('/config_dump?resource=static_clusters&mask=cluster.name')).configs;
-  assert.deepEqual(cluster, {
-    '@type': 'type.googleapis.com/envoy.admin.v3.ClustersConfigDump.StaticCluster',
-    cluster: { '@type': `type.googleapis.com/${clusterType}`, name: 'a' },
-  });
-  const masked = (await jsonOf('/config_dump?mask=bootstrap.node.id')).configs;
-  assert.deepEqual(masked, [
-    { '@type': 'type.googleapis.com/envoy.admin.v3.BootstrapConfigDump', bootstrap: { node: { id: 'node-1' } } },
-  ]);
-  const named = (await jsonOf('/config_dump?name_regex=b')).configs[1];
-  assert.deepEqual(Object.keys(named), ['@type', 'version_info', 'dynamic_active_clusters']);
-  const unknown = await ask('/config_dump?resource=foo');
-  assert.deepEqual([unknown.status, unknown.body], [404, 'foo not found in config dump']);
-  const single = await ask('/config_dump?resource=bootstrap');
-  assert.deepEqual(
-    [single.status, single.body],
-    [400, 'bootstrap is not a repeated field. Use ?mask=bootstrap to get only this field'],
-  );
-  assert.equal(
-    await bodyOf('/config_dump?name_regex=*'),
-    'INVALID_ARGUMENT: Error while parsing name_regex from *: no argument for repetition operator: *',
-  );
 });
 
 test('/logging', async () => {
