@@ -118,7 +118,7 @@ const CASES: readonly Case[] = [
   ['2a.9 bare CR in a value', get('X-A: a\rX-B: b'), CODEC_ERROR],
   ['2a.9 CR at the start of a line', get('\rX-B: b'), CODEC_ERROR],
   ['2a.10 NUL in a name', get('A\x00: b'), INVALID_CHARACTERS],
-  ['2a.10 NUL in the target', target('/\x00'), CODEC_ERROR],
+  ['2a.10 NUL in the target', target('/\x00'), INVALID_CHARACTERS],
   ['2a.11 no Host', 'GET / HTTP/1.1\r\n\r\n', ['GET /  HTTP/1.1 none -1 keep', 'complete']],
   ['2a.11 empty Host', host(''), ['GET /  HTTP/1.1 none -1 keep', 'complete']],
   ['2a.11 two Hosts', get('Host: h'), CODEC_ERROR],
@@ -175,7 +175,8 @@ const CASES: readonly Case[] = [
       [`${method} / h HTTP/1.1 none -1 keep`, 'complete'],
     ],
   ),
-  ...['/\x01', '/\x80', '/a b', ' /', '/\t', '/\x7f', '/a\r'].map(
+  ['2a.13 control character in the target', target('/\x01'), INVALID_CHARACTERS],
+  ...['/\x80', '/a b', ' /', '/\t', '/\x7f', '/a\r'].map(
     (text): Case => [`2a.13 target ${JSON.stringify(text)}`, target(text), CODEC_ERROR],
   ),
   ['2a.13 space behind the version', 'GET / HTTP/1.1 \r\nHost: h\r\n\r\n', CODEC_ERROR],

@@ -1,4 +1,4 @@
-/** Finds the extensions a message holds: the types of all its Anys, however deep. */
+/** Looks through a message and the Anys in it, however deep: for the extensions it names, and for messages of one type. */
 import { findMessageType, typeNameOf, unpackAny } from './registry.ts';
 
 interface AnyLike {
@@ -10,20 +10,31 @@ interface AnyLike {
 /** Full names of the messages in every Any within `message`, Anys within Anys included; unknown types are left out. */
 export function typeNamesIn(message: unknown): Set<string> {
   const found = new Set<string>();
-  visit(message, found);
+  visit(message, (part) => {
+    if (isAny(part)) found.add(typeNameOf(part.typeUrl));
+  });
   return found;
 }
 
-function visit(value: unknown, found: Set<string>): void {
+/** Every message of a type within `message`, in the order of the fields. */
+export function messagesIn(message: unknown, typeName: string): unknown[] {
+  const found: unknown[] = [];
+  visit(message, (part) => {
+    if ((part as { $typeName?: string }).$typeName === typeName) found.push(part);
+  });
+  return found;
+}
+
+function visit(value: unknown, see: (part: object) => void): void {
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return;
   if (isAny(value)) {
-    const name = typeNameOf(value.typeUrl);
-    if (findMessageType(name) === undefined) return;
-    found.add(name);
-    visit(unpackAny(value as never), found);
+    if (findMessageType(typeNameOf(value.typeUrl)) === undefined) return;
+    see(value);
+    visit(unpackAny(value as never), see);
     return;
   }
-  for (const part of Object.values(value)) visit(part, found);
+  see(value);
+  for (const part of Object.values(value)) visit(part, see);
 }
 
 function isAny(value: object): value is AnyLike {

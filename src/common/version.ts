@@ -9,10 +9,7 @@ const packageJson = findPackageJSON(import.meta.url) as string;
 export const PACKAGE_ROOT: string = path.dirname(packageJson);
 
 /** Version of this proxy. */
-export const VERSION: string = JSON.parse(readFileSync(packageJson, 'utf8')).version;
-
-/** The Envoy whose API and behaviour this version follows. */
-export const ENVOY_API_VERSION = '1.40.0';
+const VERSION: string = JSON.parse(readFileSync(packageJson, 'utf8')).version;
 
 /** `<revision>/<version>/<status>/<build>/<ssl>`; like an Envoy built from an archive we know no revision. */
 export const VERSION_TEXT = `${'0'.repeat(40)}/${VERSION}/Distribution/RELEASE/OpenSSL`;

@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import type { envoy } from '../api/envoy_types.ts';
 import type { AnyMessage } from '../api/registry.ts';
-import { parseFormat } from '../common/formatter/parse_format.ts';
+import { checkHeaderToAdd, isProtectedHeader } from '../common/formatter/header_value.ts';
 import { compileSubstitutionFormat } from '../common/formatter/substitution_format.ts';
 import { checkRegex } from '../common/regex.ts';
 import type { Report } from './report.ts';
@@ -26,11 +26,7 @@ const valueChecks: { readonly [typeName: string]: Check | undefined } = {
     }
   },
   'envoy.config.core.v3.HeaderValueOption': (message: envoy.config.core.v3.HeaderValueOption, report) => {
-    if (isProtectedHeader(message.header?.key ?? '')) {
-      report.errorIn(message, 'header.key', ':-prefixed or host headers may not be modified');
-    }
-    const format = parseFormat(message.header?.value ?? '');
-    if ('error' in format) report.errorIn(message, 'header.value', format.error);
+    checkHeaderToAdd(message, (field, reason) => report.errorIn(message, field, reason));
   },
   'envoy.config.core.v3.SubstitutionFormatString': (message: envoy.config.core.v3.SubstitutionFormatString, report) => {
     const format = compileSubstitutionFormat(message);
@@ -65,10 +61,6 @@ function checkRemoved(message: RemovesHeaders, report: Report): void {
         report.errorIn(message, `${field}[${i}]`, ':-prefixed or host headers may not be removed');
     });
   }
-}
-
-function isProtectedHeader(name: string): boolean {
-  return name.startsWith(':') || name.toLowerCase() === 'host';
 }
 
 function checkBody(route: envoy.config.route.v3.Route, limit: number, report: Report): void {

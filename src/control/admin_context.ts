@@ -1,4 +1,5 @@
 /** What the admin interface sees of the server, and what it may do to it. */
+import { messagesIn } from '../api/any_types.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { breakerLimits, Priority } from '../common/breaker_limits.ts';
 import { changeLevel, type LogLevel, listLevels, reopenLog } from '../common/log.ts';
@@ -15,6 +16,8 @@ import type {
 import type { KnownCluster } from './cluster_set.ts';
 import type { Server } from './server.ts';
 import type { StatsMerge } from './stats_merge.ts';
+
+const routeConfiguration = 'envoy.config.route.v3.RouteConfiguration';
 
 export class ServerAdminContext implements AdminContext {
   readonly versionText = VERSION_TEXT;
@@ -54,6 +57,11 @@ export class ServerAdminContext implements AdminContext {
     }
     for (const { name, message } of listeners.all()) {
       resources.push({ type: resourceType.listener, name, message, lastUpdated: startTime });
+    }
+    for (const { message } of listeners.all()) {
+      for (const routes of messagesIn(message, routeConfiguration) as envoy.config.route.v3.RouteConfiguration[]) {
+        resources.push({ type: routeConfiguration, name: routes.name, message: routes, lastUpdated: startTime });
+      }
     }
     return resources;
   }

@@ -1,7 +1,16 @@
 /** The `server.` gauges: read from the process whenever somebody looks at the statistics. */
-import { COMPILATION_SETTINGS, LISTENER_ADMIN, RUNTIME, SERVER } from '../common/stats/layouts.ts';
+import {
+  COMPILATION_SETTINGS,
+  DNS_CARES,
+  LISTENER_ADMIN,
+  RUNTIME,
+  SERVER,
+  THREAD_LOCAL_CLUSTER_MANAGER,
+  WATCHDOG,
+} from '../common/stats/layouts.ts';
 import type { StatsStore } from '../spi/stats.ts';
 import type { ServerState } from './admin/context.ts';
+import { memoryFigures } from './admin/memory.ts';
 import type { StatsMerge } from './stats_merge.ts';
 
 const stateNumbers: Record<ServerState, number> = { LIVE: 0, DRAINING: 1, PRE_INITIALIZING: 2, INITIALIZING: 3 };
@@ -15,18 +24,25 @@ export class ServerStats {
     this.block = block;
     store.block(COMPILATION_SETTINGS, 'server.compilation_settings.');
     store.block(RUNTIME, 'runtime.');
+    store.block(DNS_CARES, 'dns.cares.');
+    const threads = ['main_thread', ...Array.from({ length: concurrency }, (_, index) => `worker_${index}`)];
+    for (const name of threads) {
+      store.block(THREAD_LOCAL_CLUSTER_MANAGER, `thread_local_cluster_manager.${name}.`);
+      store.block(WATCHDOG, `server.${name}.`);
+    }
+    for (const name of ['main_thread', 'workers']) store.block(WATCHDOG, `${name}.`);
     store.block(LISTENER_ADMIN, 'listener.admin.');
     block[slot.concurrency] = concurrency;
     block[slot.hot_restart_generation] = 1;
     block[slot.days_until_first_cert_expiring] = 4294967295;
     merge.onLook(() => {
-      const memory = process.memoryUsage();
+      const memory = memoryFigures();
       block[slot.uptime] = Math.floor(process.uptime());
       block[slot.state] = stateNumbers[state()];
       block[slot.live] = state() === 'LIVE' ? 1 : 0;
-      block[slot.memory_allocated] = memory.heapUsed + memory.external;
-      block[slot.memory_heap_size] = memory.heapTotal + memory.external;
-      block[slot.memory_physical_size] = memory.rss;
+      block[slot.memory_allocated] = memory.allocated;
+      block[slot.memory_heap_size] = memory.heapSize;
+      block[slot.memory_physical_size] = memory.physical;
     });
   }
 

@@ -3,7 +3,7 @@ import type { Bytes } from '../../native-free/bytes/bytes.ts';
 import { HeaderMap, type RequestHead, type ResponseHead } from '../../native-free/headers/header_map.ts';
 import type { CodecError } from '../../native-free/http1/codec.ts';
 import { now, wallNow } from '../common/clock.ts';
-import { logger } from '../common/log.ts';
+import { connectionTag, logger, streamTag } from '../common/log.ts';
 import { ResponseFlag } from '../common/response_flags.ts';
 import { HTTP, LISTENER_HTTP } from '../common/stats/layouts.ts';
 import { StreamInfo } from '../common/stream_info.ts';
@@ -100,7 +100,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     if (endStream) this.finishRequest();
     if (log.debugOn) {
       log.debug(
-        `[C${manager.info.id}][S${this.streamId}] request headers complete (end_stream=${endStream}):\n${dump(head)}`,
+        `${streamTag(manager.info.id, this.streamId)}request headers complete (end_stream=${endStream}):\n${dump(head)}`,
       );
     }
     try {
@@ -151,7 +151,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   onCodecError(error: CodecError): void {
     const { info } = this;
     const { stats } = this.manager.config;
-    if (log.debugOn) log.debug(`[C${this.manager.info.id}] codec error: ${error.reason}`);
+    if (log.debugOn) log.debug(`${connectionTag(this.manager.info.id)}codec error: ${error.reason}`);
     stats[HTTP.slot.downstream_cx_protocol_error]++;
     if (error.status === 431) stats[HTTP.slot.downstream_rq_too_large]++;
     info.setFlag(ResponseFlag.DownstreamProtocolError);
@@ -212,7 +212,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
       return;
     }
     if (log.debugOn)
-      log.debug(`[C${this.manager.info.id}][S${this.streamId}] Sending local reply with details ${details}`);
+      log.debug(`${streamTag(this.manager.info.id, this.streamId)}Sending local reply with details ${details}`);
     this.filters.stopDecoding();
     const reply = makeLocalReply(this.request, status, body, (head) => {
       this.response = head;
@@ -255,7 +255,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     info.firstDownstreamByteSent = now;
     if (log.debugOn) {
       log.debug(
-        `[C${manager.info.id}][S${this.streamId}] encoding headers via codec (end_stream=${endStream}):\n${dump(head)}`,
+        `${streamTag(manager.info.id, this.streamId)}encoding headers via codec (end_stream=${endStream}):\n${dump(head)}`,
       );
     }
     if (endStream) this.finishResponse();
@@ -328,7 +328,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
 
   /** An exception in the code of a filter, or ours: this request ends, the process goes on. */
   private onFault(error: unknown): void {
-    log.error(`[C${this.manager.info.id}][S${this.streamId}] fault in the code of a request: ${describe(error)}`);
+    log.error(`${streamTag(this.manager.info.id, this.streamId)}fault in the code of a request: ${describe(error)}`);
     this.sendLocalReply(500, '', 'internal_error', -1, undefined);
   }
 
@@ -391,6 +391,7 @@ function dump(head: RequestHead | ResponseHead): string {
   if ('method' in head) {
     lines.push(`':authority', '${head.authority}'`, `':path', '${head.path}'`, `':method', '${head.method}'`);
   } else lines.push(`':status', '${head.status}'`);
-  head.headers.names.forEach((name, i) => lines.push(`'${name.text}', '${head.headers.values[i]}'`));
+  const { names, values } = head.headers;
+  for (let i = 0; i < names.length; i++) lines.push(`'${names[i].text}', '${values[i]}'`);
   return `${lines.join('\n')}\n`;
 }

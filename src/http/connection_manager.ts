@@ -1,7 +1,7 @@
 /** Step 5 of the data path: one client connection: makes its streams, closes it when it idles, drains or has served enough. */
 import type { CodecError } from '../../native-free/http1/codec.ts';
 import { now } from '../common/clock.ts';
-import { logger } from '../common/log.ts';
+import { connectionTag, logger } from '../common/log.ts';
 import { HTTP } from '../common/stats/layouts.ts';
 import type { ConnectionInfo } from '../common/stream_info.ts';
 import { Timer } from '../common/timers.ts';
@@ -116,7 +116,7 @@ export class ConnectionManager implements ServerCodecCallbacks {
     stats[HTTP.slot.downstream_cx_destroy]++;
     stats[local ? HTTP.slot.downstream_cx_destroy_local : HTTP.slot.downstream_cx_destroy_remote]++;
     this.config.connectionLength.record(now - this.openedAt);
-    if (log.debugOn) log.debug(`[C${this.info.id}] closed ${local ? 'by us' : `by the client ${reason}`}`);
+    if (log.debugOn) log.debug(`${connectionTag(this.info.id)}closed ${local ? 'by us' : `by the client ${reason}`}`);
     this.onGone();
   }
 

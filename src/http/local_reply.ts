@@ -55,7 +55,7 @@ export function makeLocalReply(
   return { head, body: sends && !isHead ? body : '' };
 }
 
-export function isGrpc(request: RequestHead): boolean {
+function isGrpc(request: RequestHead): boolean {
   const type = request.headers.get(CONTENT_TYPE);
   if (type === undefined || !type.startsWith('application/grpc')) return false;
   return type.length === 16 || type[16] === '+' || type[16] === ';';

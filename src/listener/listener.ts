@@ -2,7 +2,7 @@
 import type { envoy } from '../api/envoy_types.ts';
 import { addressOfMessage } from '../common/address.ts';
 import { now, tick } from '../common/clock.ts';
-import { logger } from '../common/log.ts';
+import { connectionTag, logger } from '../common/log.ts';
 import { LISTENER, LISTENER_WORKER, statNamePart } from '../common/stats/layouts.ts';
 import type { Address, ConnectionInfo } from '../common/stream_info.ts';
 import { Acceptor } from '../net/accept.ts';
@@ -83,7 +83,7 @@ export class Listener {
     this.stats[LISTENER.slot.downstream_cx_total]++;
     this.workerStats[LISTENER_WORKER.slot.downstream_cx_total]++;
     const info = new DownstreamInfo(connection);
-    if (log.debugOn) log.debug(`[C${connection.id}] new connection from ${info.remoteAddress.text}`);
+    if (log.debugOn) log.debug(`${connectionTag(connection.id)}new connection from ${info.remoteAddress.text}`);
     this.taker.accept(connection, info, () => this.onGone(connection, openedAt));
   }
 

@@ -10,7 +10,7 @@ import {
 } from '../../native-free/headers/well_known.ts';
 import { BodyBuffer } from '../common/body_buffer.ts';
 import { now } from '../common/clock.ts';
-import { logger } from '../common/log.ts';
+import { logger, streamTag } from '../common/log.ts';
 import type { ResetReason } from '../common/reset_reason.ts';
 import { ResponseFlag } from '../common/response_flags.ts';
 import { CLUSTER, HOST, HTTP } from '../common/stats/layouts.ts';
@@ -169,7 +169,7 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
     this.prepareHeaders(route, head);
     const host = this.chooseHost();
     if (host === undefined) return;
-    if (log.debugOn) log.debug(`[S${info.streamId}] cluster '${cluster.name}' match for URL '${head.path}'`);
+    if (log.debugOn) log.debug(`${this.tag}cluster '${cluster.name}' match for URL '${head.path}'`);
     if (endStream) this.finishRequest();
     this.startTry(host);
   }
@@ -268,7 +268,8 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
     info.upstreamConnectionId = stream.connectionId;
     info.firstUpstreamByteSent = now;
     info.lastUpstreamByteSent = now;
-    if (log.debugOn) log.debug(`[S${info.streamId}] pool ready on [C${stream.connectionId}] ${upstream.host.address}`);
+    if (log.debugOn)
+      log.debug(`${this.tag}pool ready on connection ${stream.connectionId} to ${upstream.host.address}`);
     const body = this.body?.peek();
     const ends = this.requestDone && this.trailers === undefined;
     stream.sendHeaders(request, ends && body === undefined);
@@ -290,8 +291,7 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
     const { info } = callbacks;
     info.firstUpstreamByteReceived = now;
     this.idleTimer?.stop();
-    if (log.debugOn)
-      log.debug(`[S${info.streamId}] upstream headers complete: status ${head.status} end_stream=${endStream}`);
+    if (log.debugOn) log.debug(`${this.tag}upstream headers complete: status ${head.status} end_stream=${endStream}`);
     const { status } = head;
     if (this.retry !== undefined) {
       const decision = this.retry.onResponseHeaders(status, head.headers);
@@ -328,7 +328,7 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
     const { callbacks } = this;
     const { info } = callbacks;
     const cluster = this.cluster!;
-    if (log.debugOn) log.debug(`[S${info.streamId}] upstream reset: reset reason: ${reason} ${detail}`);
+    if (log.debugOn) log.debug(`${this.tag}upstream reset: reset reason: ${reason} ${detail}`);
     if (upstream.stream !== undefined) cluster.stats[CLUSTER.slot.upstream_rq_rx_reset]++;
     if (reason === 'remote connection failure') info.upstreamTransportFailureReason = detail.replaceAll(' ', '_');
     this.responsePaused = false;
@@ -470,6 +470,11 @@ export class RouterFilter implements StreamFilter, UpstreamRequestOwner {
     const cluster = this.cluster!;
     this.callbacks.info.lastUpstreamByteReceived = now;
     cluster.chargeTime(now - this.startedAt, this.internal);
+  }
+
+  private get tag(): string {
+    const { info } = this.callbacks;
+    return streamTag(info.connection?.id ?? 0, info.streamId);
   }
 
   private stopTimers(): void {

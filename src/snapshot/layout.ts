@@ -14,7 +14,7 @@ export const HostWord = {
   ConsecutiveGatewayErrors: 5,
   ConsecutiveLocalErrors: 6,
 } as const;
-export const hostWords = 8;
+const hostWords = 8;
 
 /** Words of one cluster: the breaker counts of the default and the high priority, then the shared round-robin counter. */
 export const ClusterWord = {
@@ -26,7 +26,7 @@ export const ClusterWord = {
   Priority: 4,
   RoundRobin: 8,
 } as const;
-export const clusterWords = 12;
+const clusterWords = 12;
 
 /** Most clusters and hosts a process can hold; untouched pages of the shared buffers cost no memory. */
 export const mostClusters = 65_536;

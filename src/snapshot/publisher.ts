@@ -118,7 +118,7 @@ export class SnapshotPublisher {
   private freeHost(slot: number): void {
     for (const [key, taken] of this.slotOfHost) if (taken === slot) this.slotOfHost.delete(key);
     const base = hostBase(slot);
-    this.words.fill(0, base, base + 8);
+    this.words.fill(0, base, hostBase(slot + 1));
     this.hostSlots.free(slot);
   }
 }

@@ -1,6 +1,4 @@
 /** The contract of an extension: name → parse → validate → create; one folder and one line in extensions/registry.ts each. */
-import type { FormatContext } from './format.ts';
-
 /** Collects what is wrong with a configuration; every error at once. `path` is relative to the extension's message. */
 export interface ConfigErrors {
   error(path: string, reason: string): void;
@@ -34,5 +32,3 @@ export interface ExtensionFactory {
   /** The data side; the module's default export creates what the category wants (see the engine that calls it). */
   load(): Promise<{ default: unknown }>;
 }
-
-export type { FormatContext };

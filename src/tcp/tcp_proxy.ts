@@ -1,6 +1,6 @@
 /** The data path without HTTP: bytes between a client's connection and one to a host, each side paused by the other. */
 import { now, wallNow } from '../common/clock.ts';
-import { logger } from '../common/log.ts';
+import { connectionTag, logger } from '../common/log.ts';
 import { ResponseFlag } from '../common/response_flags.ts';
 import { CLUSTER, HOST, TCP } from '../common/stats/layouts.ts';
 import { type ConnectionInfo, StreamInfo } from '../common/stream_info.ts';
@@ -105,7 +105,7 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
       else upstream.connection.closeNow();
     }
     if (log.debugOn)
-      log.debug(`[C${this.downstream.id}] TCP proxy ended ${local ? 'by us' : 'by the client'} ${reason}`);
+      log.debug(`${connectionTag(this.downstream.id)}TCP proxy ended ${local ? 'by us' : 'by the client'} ${reason}`);
     this.info.endMonotonic = now;
     for (const accessLogger of this.config.accessLoggers) accessLogger.log(this);
     this.onGone();

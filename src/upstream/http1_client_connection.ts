@@ -7,7 +7,7 @@ import { chunkHeader, encodeRequestHead, encodeTrailers, lastChunk } from '../..
 import { requestFramingToSend } from '../../native-free/http1/framing.ts';
 import { Http1ResponseDecoder } from '../../native-free/http1/response_decoder.ts';
 import { now } from '../common/clock.ts';
-import { logger } from '../common/log.ts';
+import { connectionTag, logger } from '../common/log.ts';
 import type { ResetReason } from '../common/reset_reason.ts';
 import { CLUSTER } from '../common/stats/layouts.ts';
 import type { Address } from '../common/stream_info.ts';
@@ -139,7 +139,7 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
   onConnected(): void {
     this.connected = true;
     this.connectTimer.stop();
-    if (log.debugOn) log.debug(`[C${this.connection.id}] connected to ${this.host.address}`);
+    if (log.debugOn) log.debug(`${connectionTag(this.connection.id)}connected to ${this.host.address}`);
     this.pool.onConnected(this, now - this.openedAt);
   }
 
@@ -178,7 +178,8 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
     this.idleTimer.stop();
     const { receiver } = this;
     this.receiver = undefined;
-    if (log.debugOn) log.debug(`[C${this.connection.id}] closed ${local ? 'by us' : `by the host ${reason}`}`);
+    if (log.debugOn)
+      log.debug(`${connectionTag(this.connection.id)}closed ${local ? 'by us' : `by the host ${reason}`}`);
     this.pool.onConnectionClosed(this, {
       connected: this.connected,
       busy: this.busy,
@@ -226,7 +227,8 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
   }
 
   onCodecError(error: CodecError): void {
-    if (log.debugOn) log.debug(`[C${this.connection.id}] bad response from ${this.host.address}: ${error.reason}`);
+    if (log.debugOn)
+      log.debug(`${connectionTag(this.connection.id)}bad response from ${this.host.address}: ${error.reason}`);
     this.pool.cluster.stats[CLUSTER.slot.upstream_cx_protocol_error]++;
     this.fail('protocol error', error.details);
   }

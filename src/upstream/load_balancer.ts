@@ -61,7 +61,7 @@ class RoundRobinPicker implements Picker {
 const longestSchedule = 65_536;
 
 /** One period of Envoy's earliest-deadline-first order: host i comes every 1/weight, ties in list order. */
-export function weightedSchedule(hosts: readonly Host[]): Host[] {
+function weightedSchedule(hosts: readonly Host[]): Host[] {
   const divisor = hosts.reduce((common, host) => greatestCommonDivisor(common, host.weight), 0);
   let weights = hosts.map((host) => host.weight / divisor);
   const total = weights.reduce((sum, weight) => sum + weight, 0);

@@ -2,6 +2,7 @@
 import { LogFiles } from '../common/access_log/log_files.ts';
 import { now, tick } from '../common/clock.ts';
 import { logger, setLogLevels } from '../common/log.ts';
+import { FILESYSTEM } from '../common/stats/layouts.ts';
 import { ThreadStats } from '../common/stats/store.ts';
 import { setTimerHooks } from '../common/timers.ts';
 import { flushDirty, setFaultHandler } from '../net/event.ts';
@@ -24,7 +25,7 @@ export class DataPath {
   constructor(task: WorkerTask) {
     this.task = task;
     this.stats = new ThreadStats((announcement) => this.post({ kind: 'stats', announcement }));
-    this.files = new LogFiles(task.fileFlushInterval);
+    this.files = new LogFiles(task.fileFlushInterval, this.stats.block(FILESYSTEM, 'filesystem.'));
     const shared: SharedWords = { words: new Int32Array(task.words), ledger: new Int32Array(task.ledger) };
     const clusters = new ClusterManager(shared, this.stats);
     const loader = new ExtensionLoader({

@@ -13,7 +13,11 @@ export class LogFiles {
    * `flushIntervalMs`: `--file-flush-interval-msec`, > 0. `stats`: the thread's block of the FILESYSTEM layout; counts go
    * nowhere without it.
    */
-  constructor(flushIntervalMs = 10_000, stats = new Float64Array(FILESYSTEM.names.length), io: FileIo = fs) {
+  constructor(
+    flushIntervalMs = 10_000,
+    stats: Float64Array = new Float64Array(FILESYSTEM.names.length),
+    io: FileIo = fs,
+  ) {
     this.stats = stats;
     this.io = io;
     this.timer = setInterval(() => this.onInterval(), flushIntervalMs);

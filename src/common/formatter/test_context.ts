@@ -10,7 +10,7 @@ export function headerMap(fields: readonly (readonly [string, string])[]): Heade
   return map;
 }
 
-export function testAddress(ip: string, port: number): Address {
+function testAddress(ip: string, port: number): Address {
   return { ip, port, text: `${ip}:${port}` };
 }
 
