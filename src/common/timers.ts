@@ -60,15 +60,13 @@ export class Timer {
 const lists = new Map<number, DurationList>();
 let armedFor = Number.POSITIVE_INFINITY;
 let armed: NodeJS.Timeout | undefined;
-let afterEvent: () => void = () => {};
 let onFault: (error: unknown) => void = (error) => {
   throw error;
 };
 
-/** What to do after timers have fired (flush what they wrote), and with an exception out of an owner. */
-export function setTimerHooks(hooks: { afterEvent: () => void; onFault: (error: unknown) => void }): void {
-  afterEvent = hooks.afterEvent;
-  onFault = hooks.onFault;
+/** Who logs and counts an exception out of a timer's owner. */
+export function setTimerFaultHandler(handler: (error: unknown) => void): void {
+  onFault = handler;
 }
 
 function listOf(duration: number): DurationList {
@@ -117,7 +115,6 @@ function run(): void {
     // Only durations in use stay: random back-off times must not fill the table.
     else lists.delete(list.duration);
   }
-  afterEvent();
   if (earliest < armedFor) arm(earliest);
 }
 

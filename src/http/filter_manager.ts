@@ -163,8 +163,11 @@ export class FilterManager {
         this.keepRequest(decoding, bytes, start, end, endStream);
         return;
       }
-      const status = filter.decodeData(this.lend(bytes, start, end), endStream);
+      const piece = this.lend(bytes, start, end);
+      const status = filter.decodeData(piece, endStream);
       if (this.decodingOver || this.destroyed) return;
+      // A filter may have put other bytes in place of those it was lent.
+      ({ bytes, start, end } = piece);
       if (status === DataStatus.Continue) {
         if (!decoding.stopped) continue;
         decoding.stopped = false;
@@ -258,8 +261,10 @@ export class FilterManager {
         this.keepResponse(encoding, bytes, start, end, endStream);
         return;
       }
-      const status = filter.encodeData(this.lend(bytes, start, end), endStream);
+      const piece = this.lend(bytes, start, end);
+      const status = filter.encodeData(piece, endStream);
       if (this.destroyed) return;
+      ({ bytes, start, end } = piece);
       if (status === DataStatus.Continue) {
         if (encoding === undefined || !encoding.stopped) continue;
         encoding.stopped = false;

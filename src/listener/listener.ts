@@ -7,7 +7,6 @@ import { LISTENER, LISTENER_WORKER, statNamePart } from '../common/stats/layouts
 import type { Address, ConnectionInfo } from '../common/stream_info.ts';
 import { Acceptor } from '../net/accept.ts';
 import type { Connection } from '../net/connection.ts';
-import { flushDirty } from '../net/event.ts';
 import type { Histogram, StatsStore } from '../spi/stats.ts';
 import type { ConnectionTaker, ListenerInfo } from '../spi/worker_context.ts';
 
@@ -65,7 +64,6 @@ export class Listener {
       this.acceptor.close();
       this.onEmpty = onEmpty;
       this.taker.drain();
-      flushDirty();
       if (this.connections.size === 0) onEmpty();
     });
   }

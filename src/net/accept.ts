@@ -47,6 +47,12 @@ export class Acceptor {
     });
   }
 
+  /** The port it listens on; 0 for a UNIX socket. */
+  get port(): number {
+    const address = this.server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
   /** Stops accepting; connections that are open stay. */
   close(): void {
     this.server.close();

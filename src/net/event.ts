@@ -17,6 +17,7 @@ export function markDirty(connection: Connection): void {
   if (connection.dirty) return;
   connection.dirty = true;
   dirty.push(connection);
+  if (!scheduled) schedule();
 }
 
 /** Work put off to the end of the loop turn, when no codec is in the middle of its bytes. */
@@ -28,17 +29,7 @@ const later: LaterTask[] = [];
 
 export function runLater(task: LaterTask): void {
   later.push(task);
-}
-
-/** Sends what every connection gathered in this turn; one write each. */
-export function flushDirty(): void {
-  for (let i = 0; i < later.length; i++) runTask(later[i]);
-  later.length = 0;
-  for (let i = 0; i < dirty.length; i++) {
-    const connection = dirty[i];
-    if (connection.dirty) connection.flush();
-  }
-  dirty.length = 0;
+  if (!scheduled) schedule();
 }
 
 let scheduled = false;
@@ -47,23 +38,33 @@ let scheduled = false;
  * Output goes out once a loop turn, behind all events of the turn: a burst of writes finds the peer's process running,
  * where a write after each event would wake it every time (14 % of the CPU a request, most of it in the kernel).
  */
-function endEvent(): void {
-  if (scheduled || (dirty.length === 0 && later.length === 0)) return;
+function schedule(): void {
   scheduled = true;
   setImmediate(endTurn);
 }
 
 function endTurn(): void {
   scheduled = false;
-  flushDirty();
+  for (let i = 0; i < later.length; i++) guard(runTask, later[i]);
+  later.length = 0;
+  for (let i = 0; i < dirty.length; i++) guard(flush, dirty[i]);
+  dirty.length = 0;
 }
 
-function runTask(task: LaterTask): void {
+function guard<T>(work: (subject: T) => void, subject: T): void {
   try {
-    task.runLater();
+    work(subject);
   } catch (error) {
     onFault(error, undefined);
   }
+}
+
+function runTask(task: LaterTask): void {
+  task.runLater();
+}
+
+function flush(connection: Connection): void {
+  if (connection.dirty) connection.flush();
 }
 
 /** Runs a handler for a connection; an exception ends that connection, never the thread. */
@@ -74,5 +75,4 @@ export function runEvent(connection: Connection, handler: Handler, bytes: Buffer
     onFault(error, connection);
     connection.closeNow();
   }
-  endEvent();
 }

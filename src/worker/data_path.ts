@@ -4,8 +4,8 @@ import { now, tick } from '../common/clock.ts';
 import { logger, setLogLevels } from '../common/log.ts';
 import { FILESYSTEM } from '../common/stats/layouts.ts';
 import { ThreadStats } from '../common/stats/store.ts';
-import { setTimerHooks } from '../common/timers.ts';
-import { flushDirty, setFaultHandler } from '../net/event.ts';
+import { setTimerFaultHandler } from '../common/timers.ts';
+import { setFaultHandler } from '../net/event.ts';
 import type { FromWorker, ToWorker, WorkerTask } from '../spi/worker_messages.ts';
 import type { SharedWords } from '../upstream/circuit_breaker.ts';
 import { ClusterManager } from '../upstream/cluster_manager.ts';
@@ -42,7 +42,7 @@ export class DataPath {
   /** Serves until it is told to stop. */
   run(): Promise<void> {
     setFaultHandler((error) => this.onFault(error));
-    setTimerHooks({ afterEvent: flushDirty, onFault: (error) => this.onFault(error) });
+    setTimerFaultHandler((error) => this.onFault(error));
     const { port } = this.task;
     port.on('message', (message: ToWorker) => this.onMessage(message));
     this.snapshot.apply(this.task.snapshot);
@@ -81,7 +81,6 @@ export class DataPath {
       case 'crash':
         process.exit(1);
     }
-    flushDirty();
   }
 
   private onFault(error: unknown): void {

@@ -15,14 +15,19 @@ before(async () => {
 after(() => upstream?.close());
 
 /** Starts an example with its own ports freed, its upstream ports given by `upstreams`, and /tmp moved to the proxy's folder. */
-async function startExample(t: TestContext, name: string, upstreams: Record<number, number>): Promise<RunningProxy> {
+async function startExample(
+  t: TestContext,
+  name: string,
+  upstreams: Record<number, number>,
+  logLevel = 'error',
+): Promise<RunningProxy> {
   const text = readFileSync(path.join(root, 'config', name), 'utf8');
-  const proxy = await startProxy((dir) =>
+  const config = (dir: string) =>
     text
       .replaceAll('/tmp/', `${dir}/`)
       .replaceAll('0.0.0.0', '127.0.0.1')
-      .replace(/port_value: (\d+)/g, (_all, port) => `port_value: ${upstreams[port] ?? 0}`),
-  );
+      .replace(/port_value: *(\d+)/g, (_all, port) => `port_value: ${upstreams[port] ?? 0}`);
+  const proxy = await startProxy(config, { logLevel });
   t.after(() => proxy.stop());
   return proxy;
 }
@@ -82,4 +87,25 @@ test('access-log.yaml writes both logs', async (t) => {
   const line = await waitFor('line in the file', () => readFileSync(file, 'utf8'));
   assert.match(line, new RegExp(`^GET /logged -> 200 - via_upstream from ${host} in \\d+ ms\n$`));
   await waitFor('line on stdout', () => proxy.stdout().includes('"GET /logged HTTP/1.1" 200 - 0 12'));
+});
+
+test('seed-sidecar.yaml passes everything on to the application beside it', async (t) => {
+  const proxy = await startExample(t, 'seed-sidecar.yaml', { 80: upstream.port });
+  const response = await request(proxy.port('listener_0'), '/index.html');
+  assert.equal(response.text, 'GET /index.html\n');
+  assert.equal(response.get('server'), 'envoy');
+  assert.match((await proxy.admin('/clusters')).text, /^targetCluster::127\.0\.0\.1:\d+::rq_success::1$/m);
+});
+
+test('seed-eds.yaml: no hosts until there is EDS, and a warning that says so', async (t) => {
+  const proxy = await startExample(t, 'seed-eds.yaml', {}, 'warn');
+  const response = await request(proxy.port('listener_0'), '/');
+  assert.deepEqual([response.status, response.text], [503, 'no healthy upstream']);
+  assert.equal(response.get('content-length'), '19');
+  assert.match(proxy.stderr(), /warning: .*EDS/);
+});
+
+test('demo-front-proxy.yaml is the front proxy of the demo', async (t) => {
+  const proxy = await startExample(t, 'demo-front-proxy.yaml', {});
+  assert.equal((await request(proxy.port('front_proxy'), '/nothing')).status, 404);
 });
