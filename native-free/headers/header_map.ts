@@ -15,20 +15,20 @@ export class HeaderMap {
 
   /** The first value of this name. */
   get(name: HeaderName): string | undefined {
-    const index = this.names.indexOf(name);
+    const index = indexOf(this.names, name, 0);
     return index < 0 ? undefined : this.values[index];
   }
 
   has(name: HeaderName): boolean {
-    return this.names.indexOf(name) >= 0;
+    return indexOf(this.names, name, 0) >= 0;
   }
 
   /** All values of this name joined with `,`, as Envoy matches and logs repeated headers. */
   getAll(name: HeaderName): string | undefined {
-    const first = this.names.indexOf(name);
+    const first = indexOf(this.names, name, 0);
     if (first < 0) return undefined;
     let joined = this.values[first];
-    for (let i = this.names.indexOf(name, first + 1); i >= 0; i = this.names.indexOf(name, i + 1)) {
+    for (let i = indexOf(this.names, name, first + 1); i >= 0; i = indexOf(this.names, name, i + 1)) {
       joined += `,${this.values[i]}`;
     }
     return joined;
@@ -42,7 +42,7 @@ export class HeaderMap {
 
   /** Overwrites the first field of this name in place and removes the others; adds it at the end when there is none. */
   set(name: HeaderName, value: string): void {
-    const first = this.names.indexOf(name);
+    const first = indexOf(this.names, name, 0);
     if (first < 0) {
       this.add(name, value);
       return;
@@ -70,6 +70,20 @@ export class HeaderMap {
     values.length = kept;
   }
 
+  /** Removes every field whose name has one of these flags. */
+  removeFlagged(flags: number): void {
+    const { names, values } = this;
+    let kept = 0;
+    for (let i = 0; i < names.length; i++) {
+      if ((names[i].flags & flags) !== 0) continue;
+      names[kept] = names[i];
+      values[kept] = values[i];
+      kept++;
+    }
+    names.length = kept;
+    values.length = kept;
+  }
+
   clone(): HeaderMap {
     const copy = new HeaderMap();
     for (let i = 0; i < this.names.length; i++) copy.add(this.names[i], this.values[i]);
@@ -77,15 +91,21 @@ export class HeaderMap {
   }
 
   private removeFrom(name: HeaderName, start: number): boolean {
-    let at = this.names.indexOf(name, start);
+    let at = indexOf(this.names, name, start);
     if (at < 0) return false;
     do {
       this.names.splice(at, 1);
       this.values.splice(at, 1);
-      at = this.names.indexOf(name, at);
+      at = indexOf(this.names, name, at);
     } while (at >= 0);
     return true;
   }
+}
+
+/** Maps are short: this loop is inlined, where Array's own indexOf is a call. */
+function indexOf(names: readonly HeaderName[], name: HeaderName, from: number): number {
+  for (let i = from; i < names.length; i++) if (names[i] === name) return i;
+  return -1;
 }
 
 /** The head of a request, whatever protocol carried it. */

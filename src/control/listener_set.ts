@@ -34,8 +34,11 @@ export class ListenerSet {
     this.stats = stats.block(LISTENER_MANAGER, 'listener_manager.');
   }
 
-  /** Finds out ports asked for as 0 and publishes; every address that is taken is reported. */
-  async start(messages: readonly ListenerMessage[], concurrency: number): Promise<BindError[]> {
+  /**
+   * Finds out ports asked for as 0 and publishes; every address that is taken is reported. With `restartEpoch` above 0 ports
+   * are shared with the process that serves now: trying them would take connections meant for it.
+   */
+  async start(messages: readonly ListenerMessage[], concurrency: number, restartEpoch: number): Promise<BindError[]> {
     const errors: BindError[] = [];
     for (let index = 0; index < messages.length; index++) {
       const message = clone(
@@ -43,7 +46,8 @@ export class ListenerSet {
         messages[index] as never,
       ) as ListenerMessage;
       const asked = addressOfMessage(message.address);
-      const bound = await probe(asked);
+      const shared = restartEpoch > 0 && asked.port !== 0;
+      const bound = shared ? { port: asked.port, error: '' } : await probe(asked);
       if (bound.error !== '') {
         errors.push({ index, reason: `cannot bind '${asked.text}': ${bound.error}` });
         continue;

@@ -33,6 +33,8 @@ export interface Options {
   readonly drainTimeS: number;
   readonly drainStrategy: 'gradual' | 'immediate';
   readonly parentShutdownTimeS: number;
+  /** Above 0: another process of ours may listen on the same ports, until it is told to drain. */
+  readonly restartEpoch: number;
   /** `tag:value` each. */
   readonly statsTags: readonly string[];
   /** Lines for the log once it is set up, level warning, component config. */
@@ -56,10 +58,6 @@ const NO_EFFECT: readonly (readonly [flag: string, instead: string])[] = [
   ['enable-core-dump', "use the shell's ulimit -c"],
   ['enable-fine-grain-logging', 'use --component-log-level'],
   ['enable-mutex-tracing', 'there are no mutexes to trace'],
-  [
-    'restart-epoch',
-    'there is no hot restart: old and new process share the ports (SO_REUSEPORT) while the old one drains',
-  ],
   ['stats-tag', 'stats get no additional tags yet'],
   ['use-dynamic-base-id', 'there is no hot restart, so no base ID'],
 ];
@@ -168,6 +166,7 @@ function readOptions(reader: Reader, demo: boolean, cores: () => number): Option
     drainTimeS: reader.number('drain-time-s', 600),
     drainStrategy,
     parentShutdownTimeS: reader.number('parent-shutdown-time-s', 900),
+    restartEpoch: epoch,
     statsTags,
     warnings: warningsOf(reader),
   };
@@ -224,7 +223,6 @@ function warningsOf(reader: Reader): string[] {
     warnings.push('--allow-unknown-fields is deprecated, use --allow-unknown-static-fields instead.');
   }
   for (const [flag, instead] of NO_EFFECT) {
-    if (flag === 'restart-epoch' && reader.number(flag, 0) === 0) continue;
     if (reader.given(flag)) warnings.push(`--${flag} has no effect in nuncio: ${instead}.`);
   }
   return warnings;

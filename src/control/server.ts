@@ -7,6 +7,7 @@ import { addressOfMessage } from '../common/address.ts';
 import { durationMs } from '../common/duration.ts';
 import { logger } from '../common/log.ts';
 import { ThreadStats } from '../common/stats/store.ts';
+import type { Address } from '../common/stream_info.ts';
 import type { Diagnostic } from '../config/diagnostic.ts';
 import type { LoadedBootstrap } from '../config/load.ts';
 import { type DnsResolver, systemResolver } from '../dns/resolver.ts';
@@ -23,6 +24,9 @@ import { StatsMerge } from './stats_merge.ts';
 import { WorkerPool } from './worker_pool.ts';
 
 const log = logger('main');
+
+/** Milliseconds between tries for the admin address of the process that is being replaced. */
+const adminRetry = 250;
 
 /** Something that is wrong only once the process tries to serve, e.g. a taken port. */
 export class StartError extends Error {
@@ -49,6 +53,7 @@ export class Server {
   private readonly publisher: SnapshotPublisher;
   private readonly serverStats: ServerStats;
   private admin: AdminServer | undefined;
+  private stopped = false;
   private phase: ServerState = 'PRE_INITIALIZING';
   private flushTimer: NodeJS.Timeout | undefined;
   private finish!: () => void;
@@ -103,13 +108,17 @@ export class Server {
     const { staticResources, admin } = this.bootstrap;
     const errors: Diagnostic[] = [];
     if (admin?.address !== undefined) {
-      this.admin = new AdminServer(new ServerAdminContext(this), this.store);
-      const bound = await this.admin.listen(addressOfMessage(admin.address));
-      if ('error' in bound) errors.push(this.loaded.diagnose('error', 'admin.address', bound.error));
-      else if (this.options.adminAddressPath !== '') writeFileSync(this.options.adminAddressPath, bound.address.text);
+      const error = await this.listenForAdmin(addressOfMessage(admin.address));
+      if (error !== '' && this.options.restartEpoch === 0) {
+        errors.push(this.loaded.diagnose('error', 'admin.address', error));
+      }
     }
     this.phase = 'INITIALIZING';
-    const binds = await this.listeners.start(staticResources?.listeners ?? [], this.options.concurrency);
+    const binds = await this.listeners.start(
+      staticResources?.listeners ?? [],
+      this.options.concurrency,
+      this.options.restartEpoch,
+    );
     for (const { index, reason } of binds) {
       errors.push(this.loaded.diagnose('error', `static_resources.listeners[${index}].address`, reason));
     }
@@ -127,6 +136,22 @@ export class Server {
     const interval = durationMs(this.bootstrap.statsFlushInterval) ?? 5000;
     this.flushTimer = setInterval(() => void this.flushHistograms(), interval);
     this.flushTimer.unref();
+  }
+
+  /** Why it does not listen, or empty. While the process before us has the address, it is tried until that one ends. */
+  private async listenForAdmin(address: Address): Promise<string> {
+    const admin = new AdminServer(new ServerAdminContext(this), this.store);
+    const bound = await admin.listen(address);
+    if ('error' in bound) {
+      if (this.options.restartEpoch > 0 && !this.stopped) {
+        setTimeout(() => void this.listenForAdmin(address), adminRetry).unref();
+      }
+      return bound.error;
+    }
+    this.admin = admin;
+    if (this.stopped) await admin.close();
+    else if (this.options.adminAddressPath !== '') writeFileSync(this.options.adminAddressPath, bound.address.text);
+    return '';
   }
 
   publish(): void {
@@ -159,6 +184,7 @@ export class Server {
 
   /** Ends at once. */
   async close(): Promise<void> {
+    this.stopped = true;
     clearInterval(this.flushTimer);
     this.clusters.stop();
     await this.workers.stop();

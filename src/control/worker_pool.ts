@@ -4,7 +4,8 @@ import { Piscina } from 'piscina';
 import { logger } from '../common/log.ts';
 import type { HistogramInterval } from '../common/stats/histogram.ts';
 import { makeWords, type SnapshotDelta } from '../snapshot/layout.ts';
-import type { FromWorker, ToWorker, WorkerTask } from '../spi/worker_messages.ts';
+import type { Crash, FromWorker, ToWorker, WorkerTask } from '../spi/worker_messages.ts';
+import { HeartbeatWatch } from './heartbeat.ts';
 import type { StatsMerge, StatsSource } from './stats_merge.ts';
 
 const log = logger('main');
@@ -30,9 +31,14 @@ export interface WorkerPoolOptions {
 interface Member {
   readonly index: number;
   readonly ledger: Int32Array;
+  readonly pulse: Int32Array;
   port: MessagePort | undefined;
   source: StatsSource;
   generation: number;
+  /** It has acknowledged a generation. */
+  serving: boolean;
+  /** It has been found hung and is being ended. */
+  hung: boolean;
   drained: boolean;
   startedAt: number;
 }
@@ -41,6 +47,7 @@ export class WorkerPool {
   private readonly options: WorkerPoolOptions;
   private readonly pool: Piscina;
   private readonly members: Member[] = [];
+  private readonly watch = new HeartbeatWatch(this.members, (member) => this.onHung(member));
   private stopping = false;
   private onReady: (() => void) | undefined;
   private onDrained: (() => void) | undefined;
@@ -65,11 +72,21 @@ export class WorkerPool {
       this.onReady = resolve;
     });
     for (let index = 0; index < this.options.concurrency; index++) {
-      const ledger = new Int32Array(makeWords());
-      const source = this.options.statsMerge.addSource();
-      this.members.push({ index, ledger, port: undefined, source, generation: -1, drained: false, startedAt: 0 });
-      this.runMember(this.members[index]);
+      this.members.push({
+        index,
+        ledger: new Int32Array(makeWords()),
+        pulse: new Int32Array(new SharedArrayBuffer(8)),
+        port: undefined,
+        source: this.options.statsMerge.addSource(),
+        generation: -1,
+        serving: false,
+        hung: false,
+        drained: false,
+        startedAt: 0,
+      });
     }
+    for (const member of this.members) this.runMember(member);
+    this.watch.start();
     return ready;
   }
 
@@ -93,6 +110,7 @@ export class WorkerPool {
 
   async stop(): Promise<void> {
     this.stopping = true;
+    this.watch.stop();
     this.broadcast({ kind: 'stop' });
     await this.pool.destroy();
   }
@@ -113,9 +131,19 @@ export class WorkerPool {
     return promise;
   }
 
-  /** Ends a worker as a fault of Node would. For tests. */
-  crash(index: number): void {
-    this.members[index].port?.postMessage({ kind: 'crash' } satisfies ToWorker);
+  /** Makes a worker fail as a fault of Node or of our code would. For tests. */
+  crash(index: number, how: Crash = 'exit'): void {
+    this.members[index].port?.postMessage({ kind: 'crash', how } satisfies ToWorker);
+  }
+
+  /** A hung worker takes no messages: its thread is ended from outside, and its task fails as with any other death. */
+  private onHung(member: Member): void {
+    const id = Atomics.load(member.pulse, 1);
+    const thread = this.pool.threads.find((worker) => worker.threadId === id);
+    log.critical(`worker ${member.index} hangs: no beat of its loop`);
+    if (thread === undefined) return;
+    member.hung = true;
+    void thread.terminate();
   }
 
   private runMember(member: Member): void {
@@ -124,6 +152,8 @@ export class WorkerPool {
     const { options } = this;
     member.port = port1;
     member.generation = -1;
+    member.serving = false;
+    member.hung = false;
     member.startedAt = performance.now();
     port1.on('message', (message: FromWorker) => this.onMessage(member, message));
     const task: WorkerTask = {
@@ -132,6 +162,7 @@ export class WorkerPool {
       index: member.index,
       words: options.words.buffer as SharedArrayBuffer,
       ledger: member.ledger.buffer as SharedArrayBuffer,
+      pulse: member.pulse.buffer as SharedArrayBuffer,
       snapshot: options.everything(),
     };
     this.pool.run(task, { transferList: [port2] as never }).then(
@@ -148,7 +179,8 @@ export class WorkerPool {
       this.onDrainedMember(member);
       return;
     }
-    const text = error instanceof Error ? error.message : String(error ?? 'it ended by itself');
+    const reason = error instanceof Error ? error.message : String(error ?? 'it ended by itself');
+    const text = member.hung ? 'it hung and was ended' : reason;
     log.critical(`worker ${member.index} died: ${text}; starting a new one`);
     this.options.onRestart();
     const lived = performance.now() - member.startedAt;
@@ -192,6 +224,7 @@ export class WorkerPool {
 
   private onGeneration(member: Member, generation: number): void {
     member.generation = generation;
+    member.serving = true;
     const oldest = Math.min(...this.members.map((other) => other.generation));
     if (oldest < 0) return;
     this.onReady?.();

@@ -28,7 +28,7 @@ export function mutateRequestHeaders(
   if ((rules & HeaderRule.HopByHop) !== 0) removeHopByHop(headers, upgrade);
   let drop = HeaderRule.Internal | HeaderRule.ClientCert;
   if (config.useRemoteAddress) drop |= HeaderRule.EdgeOnly;
-  if ((rules & drop) !== 0) headers.removeIf((name) => (name.flags & drop) !== 0);
+  if ((rules & drop) !== 0) headers.removeFlagged(drop);
   const client = config.useRemoteAddress
     ? edgeAddress(headers, config, connection)
     : innerAddress(headers, config, connection);
@@ -64,7 +64,7 @@ function removeHopByHop(headers: HeaderMap, upgrade: boolean): void {
     const list = nominated.split(',').map((part) => part.trim().toLowerCase());
     headers.removeIf((name) => list.includes(name.text));
   }
-  headers.removeIf((name) => (name.flags & HeaderRule.HopByHop) !== 0);
+  headers.removeFlagged(HeaderRule.HopByHop);
   if (trailers) headers.add(TE, 'trailers');
   if (protocol !== undefined) {
     headers.add(CONNECTION, 'upgrade');

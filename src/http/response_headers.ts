@@ -15,7 +15,7 @@ export function mutateResponseHeaders(
   const { headers } = head;
   if ((rulesIn(headers) & HeaderRule.HopByHop) !== 0) {
     const upgrade = head.status === 101 ? headers.get(UPGRADE) : undefined;
-    headers.removeIf((name) => (name.flags & HeaderRule.HopByHop) !== 0);
+    headers.removeFlagged(HeaderRule.HopByHop);
     if (upgrade !== undefined) {
       headers.add(CONNECTION, 'Upgrade');
       headers.add(UPGRADE, upgrade);

@@ -16,17 +16,72 @@ export const HostWord = {
 } as const;
 const hostWords = 8;
 
-/** Words of one cluster: the breaker counts of the default and the high priority, then the shared round-robin counter. */
+/** Envoy's reasons why a host is not simply healthy, as bits of the word HEALTH. */
+export const HealthFlag = {
+  FailedActiveHc: 1,
+  FailedOutlierCheck: 2,
+  FailedEdsHealth: 4,
+  DegradedActiveHc: 8,
+  DegradedEdsHealth: 16,
+  PendingDynamicRemoval: 32,
+  PendingActiveHc: 64,
+  ExcludedViaImmediateHcFail: 128,
+  ActiveHcTimeout: 256,
+  EdsStatusDraining: 512,
+} as const;
+
+const unhealthyFlags =
+  HealthFlag.FailedActiveHc |
+  HealthFlag.FailedOutlierCheck |
+  HealthFlag.FailedEdsHealth |
+  HealthFlag.EdsStatusDraining;
+const degradedFlags = HealthFlag.DegradedActiveHc | HealthFlag.DegradedEdsHealth;
+const excludedFlags = HealthFlag.PendingActiveHc | HealthFlag.ExcludedViaImmediateHcFail | HealthFlag.EdsStatusDraining;
+
+/** What the flags of a host mean for load balancing. */
+export function healthOfFlags(flags: number): 'healthy' | 'degraded' | 'unhealthy' {
+  if ((flags & unhealthyFlags) !== 0) return 'unhealthy';
+  return (flags & degradedFlags) !== 0 ? 'degraded' : 'healthy';
+}
+
+/** True when the host is left out of its level's total, as if it were not there, when health is weighed. */
+export function isExcluded(flags: number): boolean {
+  return (flags & excludedFlags) !== 0;
+}
+
+/** The flag of `health_status` of an endpoint (a value of envoy.config.core.v3.HealthStatus). */
+export function flagsOfHealthStatus(status: number): number {
+  switch (status) {
+    case 2: // UNHEALTHY
+    case 4: // TIMEOUT
+      return HealthFlag.FailedEdsHealth;
+    case 3: // DRAINING
+      return HealthFlag.EdsStatusDraining;
+    case 5: // DEGRADED
+      return HealthFlag.DegradedEdsHealth;
+    default:
+      return 0;
+  }
+}
+
+/** The flags that `flagsOfHealthStatus` may give. */
+export const healthStatusFlags = HealthFlag.FailedEdsHealth | HealthFlag.EdsStatusDraining | HealthFlag.DegradedEdsHealth;
+
+/** Words of one cluster: the breaker counts of the default and the high priority, then a round-robin counter a priority level. */
 export const ClusterWord = {
   Connections: 0,
   PendingRequests: 1,
   Requests: 2,
   Retries: 3,
+  Pools: 4,
   /** Distance from the default priority's words to the high priority's. */
-  Priority: 4,
-  RoundRobin: 8,
+  Priority: 5,
+  /** Of the priority levels 0, 1, 2; the deeper ones share the last. */
+  RoundRobin: 10,
 } as const;
-const clusterWords = 12;
+/** How many round-robin counters there are. */
+export const roundRobinWords = 3;
+const clusterWords = 13;
 
 /** Most clusters and hosts a process can hold; untouched pages of the shared buffers cost no memory. */
 export const mostClusters = 65_536;

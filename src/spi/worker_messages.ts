@@ -5,6 +5,12 @@ import type { HistogramInterval } from '../common/stats/histogram.ts';
 import type { StatsAnnouncement } from '../common/stats/messages.ts';
 import type { SnapshotDelta } from '../snapshot/layout.ts';
 
+/** Milliseconds between the beats a worker writes to its pulse. */
+export const beatInterval = 500;
+
+/** How a worker may be told to fail. */
+export type Crash = 'exit' | 'loop' | 'memory';
+
 /** What a worker starts with. */
 export interface WorkerTask {
   readonly port: MessagePort;
@@ -12,6 +18,8 @@ export interface WorkerTask {
   readonly words: SharedArrayBuffer;
   /** This worker's own part of the additive words, taken back when it dies. */
   readonly ledger: SharedArrayBuffer;
+  /** Two words: raised with every beat, and the id of the thread. */
+  readonly pulse: SharedArrayBuffer;
   readonly log: LogOptions;
   readonly serviceCluster: string;
   readonly serviceNode: string;
@@ -29,8 +37,8 @@ export type ToWorker =
   | { readonly kind: 'flush_histograms' }
   | { readonly kind: 'reopen_logs' }
   | { readonly kind: 'log_levels'; readonly log: LogOptions }
-  /** Dies at once, as by a fault of Node: for tests of what the others do. */
-  | { readonly kind: 'crash' };
+  /** Dies, hangs or runs out of memory at once, as by a fault: for tests of what the others do. */
+  | { readonly kind: 'crash'; readonly how: Crash };
 
 export type FromWorker =
   | { readonly kind: 'stats'; readonly announcement: StatsAnnouncement }

@@ -35,6 +35,7 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
   private readonly idleTimer: Timer;
   private readonly openedAt = now;
   private connected = false;
+  private local: Address | undefined;
   private receiver: ResponseReceiver | undefined;
   /** An exchange is under way, even when its receiver has gone. */
   private busy = false;
@@ -65,7 +66,9 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
   }
 
   get localAddress(): Address {
-    return this.connection.localAddress;
+    // A system call: once a connection, not once a request.
+    this.local ??= this.connection.localAddress;
+    return this.local;
   }
 
   /** Free for a request: idle and open. */

@@ -1,5 +1,5 @@
 /** Step 8 of the data path: which host of a cluster gets the next request. The slow side builds a picker, the hot side picks. */
-import { ClusterWord, clusterBase } from '../snapshot/layout.ts';
+import { ClusterWord, clusterBase, roundRobinWords } from '../snapshot/layout.ts';
 import type { SharedWords } from './circuit_breaker.ts';
 import type { Host } from './host.ts';
 
@@ -13,15 +13,16 @@ export type LoadBalancingPolicy =
   | { readonly kind: 'random' }
   | { readonly kind: 'least_request'; readonly choiceCount: number; readonly activeRequestBias: number };
 
-/** A picker over the hosts of a cluster. `slot` names the cluster's shared words. */
+/** A picker over hosts of one priority level of a cluster. `slot` names the cluster's shared words. */
 export function makePicker(
   policy: LoadBalancingPolicy,
   hosts: readonly Host[],
   shared: SharedWords,
   slot: number,
+  priority = 0,
 ): Picker {
   if (hosts.length === 0) return noHosts;
-  const counter = clusterBase(slot) + ClusterWord.RoundRobin;
+  const counter = clusterBase(slot) + ClusterWord.RoundRobin + Math.min(priority, roundRobinWords - 1);
   switch (policy.kind) {
     case 'random':
       return new RandomPicker(hosts);

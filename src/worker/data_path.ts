@@ -1,4 +1,6 @@
 /** The data path of one worker, composed: listeners → filter chain → codec → filters → router → clusters → hosts. */
+
+import { threadId } from 'node:worker_threads';
 import { LogFiles } from '../common/access_log/log_files.ts';
 import { now, tick } from '../common/clock.ts';
 import { logger, setLogLevels } from '../common/log.ts';
@@ -6,10 +8,11 @@ import { FILESYSTEM } from '../common/stats/layouts.ts';
 import { ThreadStats } from '../common/stats/store.ts';
 import { setTimerFaultHandler } from '../common/timers.ts';
 import { setFaultHandler } from '../net/event.ts';
-import type { FromWorker, ToWorker, WorkerTask } from '../spi/worker_messages.ts';
+import { beatInterval, type FromWorker, type ToWorker, type WorkerTask } from '../spi/worker_messages.ts';
 import type { SharedWords } from '../upstream/circuit_breaker.ts';
 import { ClusterManager } from '../upstream/cluster_manager.ts';
 import { SnapshotApplier } from './apply_snapshot.ts';
+import { crash } from './crash.ts';
 import { ExtensionLoader } from './extension_loader.ts';
 
 const log = logger('main');
@@ -45,9 +48,13 @@ export class DataPath {
     setTimerFaultHandler((error) => this.onFault(error));
     const { port } = this.task;
     port.on('message', (message: ToWorker) => this.onMessage(message));
+    const pulse = new Int32Array(this.task.pulse);
+    Atomics.store(pulse, 1, threadId);
+    const beat = setInterval(() => Atomics.add(pulse, 0, 1), beatInterval);
     this.snapshot.apply(this.task.snapshot);
     return new Promise((resolve) => {
       this.finish = () => {
+        clearInterval(beat);
         this.files.flushSync();
         port.close();
         resolve();
@@ -79,7 +86,7 @@ export class DataPath {
         setLogLevels(message.log.level, message.log.componentLevels, message.log);
         break;
       case 'crash':
-        process.exit(1);
+        crash(message.how);
     }
   }
 

@@ -5,7 +5,7 @@ import { createProxy, type Proxy } from '../../src/index.ts';
 import { bootstrap, cluster, httpListener, route } from '../support/bootstrap.ts';
 import { RawClient, requestBytes } from '../support/raw_client.ts';
 import { respond, startUpstream, type Upstream } from '../support/upstream.ts';
-import { waitFor } from '../support/wait_for.ts';
+import { delay, waitFor } from '../support/wait_for.ts';
 
 let upstream: Upstream;
 let proxy: Proxy;
@@ -98,4 +98,26 @@ test('counters outlive the worker, gauges do not', async () => {
   assert.ok(proxy.stat('http.ingress.downstream_rq_total') > total);
   assert.equal(proxy.stat('http.ingress.downstream_cx_active'), 0);
   client.destroy();
+});
+
+test('a worker that hangs is found within 5 s and replaced, and the others serve on', async () => {
+  const restarts = proxy.stat('server.worker_restarts');
+  const client = await connectTo(0);
+  const stuck = await connectTo(2);
+  const hung = performance.now();
+  proxy.server.workers.crash(2, 'loop');
+  stuck.send(requestBytes('/'));
+  let answered = 0;
+  while (proxy.stat('server.worker_restarts') === restarts) {
+    client.send(requestBytes('/'));
+    assert.equal((await client.response()).status, 200);
+    answered++;
+    await delay(5);
+  }
+  const took = performance.now() - hung;
+  assert.ok(took < 5000, `found after ${Math.round(took)} ms`);
+  assert.ok(answered > 100);
+  assert.ok(await stuck.closes(1000), 'its connections are closed');
+  const replaced = await connectTo(2);
+  for (const open of [client, stuck, replaced]) open.destroy();
 });
