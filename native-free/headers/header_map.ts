@@ -1,5 +1,6 @@
 /** An ordered multimap of headers, as all codecs produce and all filters edit: two parallel arrays, looked up by name identity. */
 import type { HeaderName } from './header_name.ts';
+import type { HeaderSpelling } from './header_spelling.ts';
 
 /**
  * Headers in wire order. Pseudo headers are not in here: method, path, authority, scheme and status are fields of the
@@ -8,6 +9,8 @@ import type { HeaderName } from './header_name.ts';
 export class HeaderMap {
   readonly names: HeaderName[] = [];
   readonly values: string[] = [];
+  /** How the names of this message are to be spelt on an HTTP/1 wire; undefined: in lower case. */
+  spelling: HeaderSpelling | undefined = undefined;
 
   get size(): number {
     return this.names.length;
@@ -87,6 +90,7 @@ export class HeaderMap {
   clone(): HeaderMap {
     const copy = new HeaderMap();
     for (let i = 0; i < this.names.length; i++) copy.add(this.names[i], this.values[i]);
+    copy.spelling = this.spelling;
     return copy;
   }
 

@@ -8,6 +8,8 @@ export interface HeaderName {
   readonly wire: string;
   /** Bits that code above the codec gives to names it treats specially, so that one pass over a map finds them all. */
   flags: number;
+  /** For a pass over a map that looks for repeated names: the number of the last pass that met this one. */
+  seen: number;
 }
 
 const interned = new Map<string, HeaderName>();
@@ -37,5 +39,5 @@ export function findHeaderName(lower: string): HeaderName | undefined {
 
 /** A name object of its own, for a peer's name that nothing in this process looks up. `lower` is lower-case already. */
 export function makeHeaderName(lower: string): HeaderName {
-  return { text: lower, wire: `\r\n${lower}: `, flags: 0 };
+  return { text: lower, wire: `\r\n${lower}: `, flags: 0, seen: 0 };
 }

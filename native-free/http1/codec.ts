@@ -24,6 +24,10 @@ export interface Http1Limits {
   maxHeadBytes: number;
   /** Number of header fields. Envoy: 100. */
   maxHeaders: number;
+  /** Keep the names' spelling for whoever writes the message on; names that were not in it are spelt as this says. */
+  preserveCase?: 'lower_case' | 'proper_case';
+  /** Told of each request field that is left out for its underscore. */
+  onHeaderDropped?: () => void;
 }
 
 export interface RequestDecoderOptions extends Http1Limits {

@@ -8,6 +8,7 @@ const MAX_NOMINATED_TE = 256;
 export interface ConnectionOptions {
   close: boolean;
   keepAlive: boolean;
+  upgrade: boolean;
   /** Names Host, which is then as if it were missing. */
   host: boolean;
   /** Names a field whose removal would hide where the request came from: 400 on a request. */
@@ -17,6 +18,7 @@ export interface ConnectionOptions {
 export const NO_CONNECTION_OPTIONS: Readonly<ConnectionOptions> = Object.freeze({
   close: false,
   keepAlive: false,
+  upgrade: false,
   host: false,
   rejected: false,
 });
@@ -54,6 +56,9 @@ function note(option: string, options: ConnectionOptions, headers: HeaderMap): v
       break;
     case 'keep-alive':
       options.keepAlive = true;
+      break;
+    case 'upgrade':
+      options.upgrade = true;
       break;
     case 'host':
       options.host = true;

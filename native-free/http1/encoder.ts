@@ -1,6 +1,7 @@
 /** The writing half of the HTTP/1 codec, both roles: heads, chunk frames and trailers as latin1 text for one write. */
 import type { HeaderMap } from '../headers/header_map.ts';
-import { CONTENT_LENGTH, TRANSFER_ENCODING } from '../headers/well_known.ts';
+import type { HeaderSpelling } from '../headers/header_spelling.ts';
+import { CONTENT_LENGTH, HOST, TRANSFER_ENCODING } from '../headers/well_known.ts';
 import type { Framing } from './codec.ts';
 import { reasonPhrase } from './reason_phrases.ts';
 
@@ -18,7 +19,7 @@ function statusLines(protocol: string): string[] {
 /**
  * A request head with its empty line, `host` first. CONNECT's target is the authority. The framing decides what is said
  * about the body: `chunked` appends `transfer-encoding: chunked` and writes no content-length; every other one leaves the
- * map's content-length. The values must be clean (see `sanitizeValue`).
+ * map's content-length. The values must be clean (see `sanitizeValue`). `spelling` is the connection's, for maps without one.
  */
 export function encodeRequestHead(
   method: string,
@@ -26,8 +27,18 @@ export function encodeRequestHead(
   authority: string,
   headers: HeaderMap,
   framing: Framing,
+  spelling: HeaderSpelling | undefined = headers.spelling,
 ): string {
   const target = method === 'CONNECT' ? authority : path;
+  if (spelling !== undefined) {
+    const line = `${method} ${target} HTTP/1.1`;
+    return withSpelledFields(
+      `${line}${(headers.spelling ?? spelling).wire(HOST)}${authority}`,
+      headers,
+      framing,
+      spelling,
+    );
+  }
   return withFields(`${method} ${target} HTTP/1.1\r\nhost: ${authority}`, headers, framing);
 }
 
@@ -37,8 +48,10 @@ export function encodeResponseHead(
   headers: HeaderMap,
   framing: Framing,
   protocol: 'HTTP/1.0' | 'HTTP/1.1' = 'HTTP/1.1',
+  spelling: HeaderSpelling | undefined = headers.spelling,
 ): string {
   const lines = protocol === 'HTTP/1.1' ? STATUS_LINES_11 : STATUS_LINES_10;
+  if (spelling !== undefined) return withSpelledFields(lines[status - 100], headers, framing, spelling);
   return withFields(lines[status - 100], headers, framing);
 }
 
@@ -55,6 +68,20 @@ function withFields(startLine: string, headers: HeaderMap, framing: Framing): st
   return out + (framing === 'chunked' ? CHUNKED_END : END);
 }
 
+/** As `withFields`; the map's own spelling goes before the connection's. */
+function withSpelledFields(startLine: string, headers: HeaderMap, framing: Framing, otherwise: HeaderSpelling): string {
+  const { names, values } = headers;
+  const spelling = headers.spelling ?? otherwise;
+  const dropLength = framing === 'chunked' || framing === 'close';
+  let out = startLine;
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i];
+    if (name === TRANSFER_ENCODING || (dropLength && name === CONTENT_LENGTH)) continue;
+    out += spelling.wire(name) + values[i];
+  }
+  return out + (framing === 'chunked' ? `${spelling.wire(TRANSFER_ENCODING)}chunked${END}` : END);
+}
+
 /** What goes before a chunk's data; `size` > 0, since a chunk of none would end the body. */
 export function chunkHeader(size: number): string {
   return `${size.toString(16)}\r\n`;
@@ -66,7 +93,7 @@ export const chunkEnd = '\r\n';
 /** The end of a chunked body without trailers. */
 export const lastChunk = '0\r\n\r\n';
 
-/** The end of a chunked body with trailers: the last chunk, the fields and the empty line. */
+/** The end of a chunked body with trailers: the last chunk, the fields and the empty line. Envoy spells these in lower case always. */
 export function encodeTrailers(trailers: HeaderMap): string {
   const { names, values } = trailers;
   let out = '0';

@@ -2,6 +2,7 @@
 import type { Bytes } from '../bytes/bytes.ts';
 import { HeaderMap } from '../headers/header_map.ts';
 import type { HeaderName } from '../headers/header_name.ts';
+import { PreservedCase, properCaseWords } from '../headers/header_spelling.ts';
 import { HASH_PRIME, HASH_START, headerNameCache, TOKEN_LOWER } from '../headers/name_cache.ts';
 import { CONNECTION, CONTENT_LENGTH, HOST, PROXY_CONNECTION, TRANSFER_ENCODING } from '../headers/well_known.ts';
 import { AUTHORITY_BYTE, COLON, CR, HTAB, LF, SP, VALUE_BYTE } from './characters.ts';
@@ -13,8 +14,12 @@ export interface FieldRules {
   /** Number of fields; a huge one where only their bytes are bounded. */
   readonly maxFields: number;
   readonly underscores: 'ALLOW' | 'REJECT_REQUEST' | 'DROP_HEADER';
+  /** Told of each field that DROP_HEADER leaves out. */
+  readonly onHeaderDropped: (() => void) | undefined;
   /** Refuse lines that end without CR, as Envoy does not for heads. */
   readonly strictLineEnd: boolean;
+  /** As in Http1Limits. */
+  readonly preserveCase: 'lower_case' | 'proper_case' | undefined;
 }
 
 const NO_HEADERS = new HeaderMap();
@@ -90,8 +95,10 @@ export class FieldScanner {
       const name = headerNameCache.find(bytes, line, nameEnd, hash);
       if (rules.underscores !== 'ALLOW' && name.text.includes('_')) {
         if (rules.underscores === 'REJECT_REQUEST') return this.refuse(ERRORS.underscore);
+        rules.onHeaderDropped?.();
         continue;
       }
+      if (rules.preserveCase !== undefined) this.noteSpelling(name, bytes.latin1Slice(line, nameEnd), rules);
       if (this.noteSpecial(name, bytes, base, valueStart, valueEnd)) continue;
       const index = this.headers.names.push(name) - 1;
       this.starts[index] = valueStart - base;
@@ -106,6 +113,12 @@ export class FieldScanner {
     for (let i = 0; i < names.length; i++) values.push(text.substring(starts[i], ends[i]));
     this.headers = NO_HEADERS;
     return headers;
+  }
+
+  private noteSpelling(name: HeaderName, text: string, rules: FieldRules): void {
+    const { headers } = this;
+    headers.spelling ??= new PreservedCase(rules.preserveCase === 'proper_case' ? properCaseWords : undefined);
+    (headers.spelling as PreservedCase).note(name, text);
   }
 
   /** What framing needs is read off the bytes; Host and Transfer-Encoding do not enter the map (answers true). */

@@ -52,6 +52,11 @@ function framingError(fields: FramingFields, refuseCoding: boolean): CodecError 
   return fields.contentLength < 0 ? ERRORS.contentLength : undefined;
 }
 
+/** From such a head on the connection belongs to another protocol (RFC 9110 sections 7.8 and 9.3.6). */
+export function opensTunnel(requestMethod: string, status: number): boolean {
+  return status === 101 || (requestMethod === 'CONNECT' && status >= 200 && status < 300);
+}
+
 /** 1xx and 204 carry neither a body nor a word about its length (RFC 9110 section 8.6). */
 export function neverHasBody(status: number): boolean {
   return status < 200 || status === 204;
@@ -59,14 +64,14 @@ export function neverHasBody(status: number): boolean {
 
 /**
  * Chooses the framing of a request to be written and completes its headers: without a body, methods that usually have one
- * say `content-length: 0`, as Envoy does.
+ * say `content-length: 0`, as Envoy does. `upgrade`: what follows the head is no body.
  */
-export function requestFramingToSend(method: string, headers: HeaderMap, endStream: boolean): Framing {
+export function requestFramingToSend(method: string, headers: HeaderMap, endStream: boolean, upgrade = false): Framing {
   if (endStream) {
     if (!headers.has(CONTENT_LENGTH) && !usuallyBodiless(method)) headers.add(CONTENT_LENGTH, '0');
     return 'none';
   }
-  if (method === 'CONNECT') return 'none';
+  if (upgrade || method === 'CONNECT') return 'none';
   return headers.has(CONTENT_LENGTH) ? 'length' : 'chunked';
 }
 
@@ -76,7 +81,7 @@ function usuallyBodiless(method: string): boolean {
 
 /**
  * Chooses the framing of a response to be written and completes its headers. `none` also for a response whose body must
- * not be sent (HEAD, 1xx, 204, 304). `close` only towards HTTP/1.0, which knows no chunks: close the connection then.
+ * not be sent (HEAD, 1xx, 204, 304). `close` for a tunnel, and towards HTTP/1.0, which knows no chunks: close the connection then.
  */
 export function responseFramingToSend(
   requestMethod: string,
@@ -85,6 +90,7 @@ export function responseFramingToSend(
   endStream: boolean,
   http10: boolean,
 ): Framing {
+  if (opensTunnel(requestMethod, status)) return 'close';
   if (neverHasBody(status)) {
     headers.remove(CONTENT_LENGTH);
     return 'none';

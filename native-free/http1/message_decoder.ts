@@ -94,10 +94,11 @@ export abstract class MessageDecoder implements Decoder, BodySink {
     this.messageEvents = events;
     this.options = options;
     this.startLine = startLine;
-    this.headRules = { maxFields: options.maxHeaders, underscores, strictLineEnd: false };
+    const common = { underscores, preserveCase: options.preserveCase, onHeaderDropped: options.onHeaderDropped };
+    this.headRules = { ...common, maxFields: options.maxHeaders, strictLineEnd: false };
     // Trailers that are dropped are bounded by their bytes alone.
     const maxTrailers = options.enableTrailers ? options.maxHeaders : MANY;
-    this.trailerRules = { maxFields: maxTrailers, underscores, strictLineEnd: true };
+    this.trailerRules = { ...common, maxFields: maxTrailers, strictLineEnd: true, preserveCase: undefined };
   }
 
   get failed(): boolean {
@@ -106,6 +107,11 @@ export abstract class MessageDecoder implements Decoder, BodySink {
 
   get idle(): boolean {
     return this.state === 'idle';
+  }
+
+  /** A head has begun and not ended. */
+  get inHead(): boolean {
+    return this.state === 'head';
   }
 
   decode(bytes: Bytes, start: number, end: number): number {

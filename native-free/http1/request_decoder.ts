@@ -1,6 +1,7 @@
 /** Step 4 of a request's path: the server side of the HTTP/1 codec, from a connection's bytes to heads, bodies and trailers. */
 import type { Bytes } from '../bytes/bytes.ts';
-import { CONTENT_LENGTH } from '../headers/well_known.ts';
+import type { HeaderMap } from '../headers/header_map.ts';
+import { CONTENT_LENGTH, HTTP2_SETTINGS, UPGRADE } from '../headers/well_known.ts';
 import { CR, LF } from './characters.ts';
 import type { CodecError, RequestDecoderEvents, RequestDecoderOptions } from './codec.ts';
 import { ERRORS } from './codec_errors.ts';
@@ -13,10 +14,12 @@ import { parseTarget, type RequestTarget } from './request_target.ts';
 /**
  * Requests one after the other, pipelined ones too; to take them one at a time, set `paused` in a call.
  * `onMessageComplete` follows the head within the same `decode` when there is no body, paused or not. After a request that
- * is not `keepAlive` further bytes are dropped. For CONNECT and upgrades the caller pauses at the head, and when it has
- * decided calls `startUpgrade()` before it decodes on. `contentLength` is -1 without a Content-Length; one of 0 gives framing `none`.
+ * is not `keepAlive` further bytes are dropped. For CONNECT and upgrades (`upgrade` is set) the caller calls `startUpgrade()`
+ * at the head: what follows then is no message of HTTP. `contentLength` is -1 without a Content-Length; one of 0 gives framing `none`.
  */
 export class Http1RequestDecoder extends MessageDecoder {
+  /** What the request of the current `onRequestHead` wants to become: the protocol in Upgrade, `CONNECT`, or empty. */
+  upgrade = '';
   private readonly events: RequestDecoderEvents;
   private readonly requestOptions: RequestDecoderOptions;
   private readonly line: RequestLine;
@@ -31,7 +34,10 @@ export class Http1RequestDecoder extends MessageDecoder {
     this.line = line;
   }
 
-  /** All bytes after the current message are handed on as `onBody`: a tunnel, or the protocol that was upgraded to. */
+  /**
+   * All further bytes are handed on as `onBody`, whatever the head said of a body: a tunnel, or the protocol upgraded to.
+   * Called in `onRequestHead` it leaves out `onMessageComplete`.
+   */
   startUpgrade(): void {
     this.upgraded = true;
     if (this.state === 'idle' || this.state === 'discard') this.state = 'tunnel';
@@ -72,11 +78,13 @@ export class Http1RequestDecoder extends MessageDecoder {
     if (http10 && authority === '') authority = requestOptions.defaultHostForHttp10;
     if (method === 'CONNECT') headers.remove(CONTENT_LENGTH);
 
+    this.upgrade = method === 'CONNECT' ? method : connection.upgrade && !http10 ? upgradeOf(headers) : '';
     this.keepAlive = !connection.close && (!http10 || connection.keepAlive);
     const protocol = http10 ? 'HTTP/1.0' : 'HTTP/1.1';
     const head = { method, path, authority, scheme, protocol, headers } as const;
     this.events.onRequestHead(head, framing, contentLength, this.keepAlive);
-    this.beginBody(framing, contentLength);
+    if (this.upgraded) this.state = 'tunnel';
+    else this.beginBody(framing, contentLength);
     return undefined;
   }
 
@@ -99,6 +107,14 @@ export class Http1RequestDecoder extends MessageDecoder {
     if (this.fields.hosts > 1) return ERRORS.duplicateHost;
     return this.fields.hostValid ? undefined : ERRORS.invalidHost;
   }
+}
+
+/** The protocol asked for. Envoy does not offer h2c: the request is served as if it had not asked (RFC 9110 section 7.8). */
+function upgradeOf(headers: HeaderMap): string {
+  const protocol = headers.getAll(UPGRADE);
+  if (protocol?.toLowerCase() !== 'h2c') return protocol ?? '';
+  headers.remove(HTTP2_SETTINGS);
+  return '';
 }
 
 function isError(target: RequestTarget | CodecError): target is CodecError {

@@ -73,7 +73,8 @@ test('an upgrade hands on every later byte', () => {
     }
     decoder.finish();
     recorder.flush();
-    assert.deepEqual(recorder.lines, ['CONNECT  a:80 HTTP/1.1 none -1 keep', 'complete', 'body GET / early']);
+    const complete = when === 'later' ? ['complete'] : [];
+    assert.deepEqual(recorder.lines, ['CONNECT  a:80 HTTP/1.1 none -1 keep', ...complete, 'body GET / early']);
   }
 });
 
@@ -96,4 +97,38 @@ test('idle tells whether a next message has begun', () => {
     seen.push(decoder.idle);
   }
   assert.deepEqual(seen, [true, false, false, false, true]);
+});
+
+test('an upgrade is told by name; what is none, or h2c, is not', () => {
+  const cases: [string, string][] = [
+    [get('Connection: keep-alive, Upgrade', 'Upgrade: WebSocket'), 'WebSocket'],
+    ['CONNECT a:80 HTTP/1.1\r\nHost: h\r\n\r\n', 'CONNECT'],
+    [get('Upgrade: websocket'), ''],
+    [get('Connection: upgrade'), ''],
+    [get('Connection: upgrade-insecure', 'Upgrade: websocket'), ''],
+    [get('Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: a'), ''],
+    ['GET / HTTP/1.0\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n', ''],
+  ];
+  for (const [input, upgrade] of cases) {
+    const recorder = new EventRecorder();
+    const decoder = new Http1RequestDecoder(recorder, { ...REQUEST_OPTIONS, acceptHttp10: true });
+    decoder.decode(toBytes(input), 0, input.length);
+    assert.equal(decoder.upgrade, upgrade, input);
+  }
+});
+
+test('behind an upgrade a declared body is not looked at', () => {
+  for (const field of ['Content-Length: 3', 'Transfer-Encoding: chunked']) {
+    const recorder = new EventRecorder();
+    const decoder = new Http1RequestDecoder(recorder, REQUEST_OPTIONS);
+    const telling = recorder.onRequestHead.bind(recorder);
+    recorder.onRequestHead = (...head): void => {
+      telling(...head);
+      decoder.startUpgrade();
+    };
+    const bytes = toBytes(`${get('Connection: upgrade', 'Upgrade: x', field)}3\r\nabc\r\n0\r\n\r\nGET`);
+    assert.equal(decoder.decode(bytes, 0, bytes.length), bytes.length);
+    recorder.flush();
+    assert.deepEqual(recorder.lines.slice(1), ['body 3\r\nabc\r\n0\r\n\r\nGET']);
+  }
 });

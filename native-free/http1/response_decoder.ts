@@ -4,7 +4,7 @@ import { CONTENT_LENGTH } from '../headers/well_known.ts';
 import type { CodecError, ResponseDecoderEvents } from './codec.ts';
 import { asBadGateway, ERRORS } from './codec_errors.ts';
 import { connectionOptions, NO_CONNECTION_OPTIONS } from './connection_options.ts';
-import { neverHasBody, receivedResponseFraming } from './framing.ts';
+import { neverHasBody, opensTunnel, receivedResponseFraming } from './framing.ts';
 import { MessageDecoder, type MessageDecoderOptions } from './message_decoder.ts';
 import { StatusLine } from './status_line.ts';
 
@@ -59,7 +59,7 @@ export class Http1ResponseDecoder extends MessageDecoder {
     const protocol = http10 ? 'HTTP/1.0' : 'HTTP/1.1';
     const head = { status, protocol, headers } as const;
     if (status === 101 && !this.mayUpgrade) return ERRORS.unaskedUpgrade;
-    const tunnel = status === 101 || (this.requestMethod === 'CONNECT' && status >= 200 && status < 300);
+    const tunnel = opensTunnel(this.requestMethod, status);
     const framing = tunnel ? 'close' : receivedResponseFraming(this.requestMethod, status, http10, fields);
     if (typeof framing !== 'string') return framing;
     if (tunnel || neverHasBody(status)) headers.remove(CONTENT_LENGTH);

@@ -362,6 +362,10 @@ export interface MessageTypes {
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig': envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy_TunnelingConfig;
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster': envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy_WeightedCluster;
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight': envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy_WeightedCluster_ClusterWeight;
+  'envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation': envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation;
+  'envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig': envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig;
+  'envoy.extensions.http.original_ip_detection.xff.v3.XffConfig': envoy.extensions.http.original_ip_detection.xff.v3.XffConfig;
+  'envoy.extensions.http.original_ip_detection.xff.v3.XffTrustedCidrs': envoy.extensions.http.original_ip_detection.xff.v3.XffTrustedCidrs;
   'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig': envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig;
   'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig': envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig_LocalityWeightedLbConfig;
   'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig': envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig_ZoneAwareLbConfig;
@@ -370,6 +374,7 @@ export interface MessageTypes {
   'envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest': envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest;
   'envoy.extensions.load_balancing_policies.random.v3.Random': envoy.extensions.load_balancing_policies.random.v3.Random;
   'envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin': envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin;
+  'envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig': envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig;
   'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer': envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer;
   'envoy.extensions.transport_sockets.tls.v3.CertificateProviderPluginInstance': envoy.extensions.transport_sockets.tls.v3.CertificateProviderPluginInstance;
   'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext': envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext;
@@ -431,6 +436,7 @@ export interface MessageTypes {
   'envoy.type.v3.HashPolicy': envoy.type.v3.HashPolicy;
   'envoy.type.v3.HashPolicy.FilterState': envoy.type.v3.HashPolicy_FilterState;
   'envoy.type.v3.HashPolicy.SourceIp': envoy.type.v3.HashPolicy_SourceIp;
+  'envoy.type.v3.HttpStatus': envoy.type.v3.HttpStatus;
   'envoy.type.v3.Int32Range': envoy.type.v3.Int32Range;
   'envoy.type.v3.Int64Range': envoy.type.v3.Int64Range;
   'envoy.type.v3.Percent': envoy.type.v3.Percent;
@@ -2755,6 +2761,31 @@ export declare namespace envoy.extensions.filters.network.tcp_proxy.v3 {
   type UpstreamConnectMode = number;
 }
 
+export declare namespace envoy.extensions.http.early_header_mutation.header_mutation.v3 {
+  interface HeaderMutation extends Message<'envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation'> {
+    mutations: envoy.config.common.mutation_rules.v3.HeaderMutation[];
+  }
+}
+
+export declare namespace envoy.extensions.http.original_ip_detection.custom_header.v3 {
+  interface CustomHeaderConfig extends Message<'envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig'> {
+    headerName: string;
+    allowExtensionToSetAddressAsTrusted: boolean;
+    rejectWithStatus?: envoy.type.v3.HttpStatus;
+  }
+}
+
+export declare namespace envoy.extensions.http.original_ip_detection.xff.v3 {
+  interface XffConfig extends Message<'envoy.extensions.http.original_ip_detection.xff.v3.XffConfig'> {
+    xffNumTrustedHops: number;
+    xffTrustedCidrs?: envoy.extensions.http.original_ip_detection.xff.v3.XffTrustedCidrs;
+    skipXffAppend?: boolean;
+  }
+  interface XffTrustedCidrs extends Message<'envoy.extensions.http.original_ip_detection.xff.v3.XffTrustedCidrs'> {
+    cidrs: envoy.config.core.v3.CidrRange[];
+  }
+}
+
 export declare namespace envoy.extensions.load_balancing_policies.common.v3 {
   interface LocalityLbConfig extends Message<'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig'> {
     localityConfigSpecifier: { case: 'zoneAwareLbConfig'; value: envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig_ZoneAwareLbConfig } | { case: 'localityWeightedLbConfig'; value: envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig_LocalityWeightedLbConfig } | { case: undefined; value?: undefined };
@@ -2804,6 +2835,13 @@ export declare namespace envoy.extensions.load_balancing_policies.round_robin.v3
   interface RoundRobin extends Message<'envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin'> {
     slowStartConfig?: envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig;
     localityLbConfig?: envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig;
+  }
+}
+
+export declare namespace envoy.extensions.request_id.uuid.v3 {
+  interface UuidRequestIdConfig extends Message<'envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig'> {
+    packTraceReason?: boolean;
+    useRequestIdForTraceSampling?: boolean;
   }
 }
 
@@ -3118,6 +3156,9 @@ export declare namespace envoy.type.v3 {
   }
   interface HashPolicy_SourceIp extends Message<'envoy.type.v3.HashPolicy.SourceIp'> {
   }
+  interface HttpStatus extends Message<'envoy.type.v3.HttpStatus'> {
+    code: envoy.type.v3.StatusCode;
+  }
   interface Int32Range extends Message<'envoy.type.v3.Int32Range'> {
     start: number;
     end: number;
@@ -3136,6 +3177,8 @@ export declare namespace envoy.type.v3 {
     minorNumber: number;
     patch: number;
   }
+  /** 0 Empty, 100 Continue, 200 OK, 201 Created, 202 Accepted, 203 NonAuthoritativeInformation, 204 NoContent, 205 ResetContent, 206 PartialContent, 207 MultiStatus, 208 AlreadyReported, 226 IMUsed, 300 MultipleChoices, 301 MovedPermanently, 302 Found, 303 SeeOther, 304 NotModified, 305 UseProxy, 307 TemporaryRedirect, 308 PermanentRedirect, 400 BadRequest, 401 Unauthorized, 402 PaymentRequired, 403 Forbidden, 404 NotFound, 405 MethodNotAllowed, 406 NotAcceptable, 407 ProxyAuthenticationRequired, 408 RequestTimeout, 409 Conflict, 410 Gone, 411 LengthRequired, 412 PreconditionFailed, 413 PayloadTooLarge, 414 URITooLong, 415 UnsupportedMediaType, 416 RangeNotSatisfiable, 417 ExpectationFailed, 421 MisdirectedRequest, 422 UnprocessableEntity, 423 Locked, 424 FailedDependency, 426 UpgradeRequired, 428 PreconditionRequired, 429 TooManyRequests, 431 RequestHeaderFieldsTooLarge, 500 InternalServerError, 501 NotImplemented, 502 BadGateway, 503 ServiceUnavailable, 504 GatewayTimeout, 505 HTTPVersionNotSupported, 506 VariantAlsoNegotiates, 507 InsufficientStorage, 508 LoopDetected, 510 NotExtended, 511 NetworkAuthenticationRequired */
+  type StatusCode = number;
 }
 
 export declare namespace xds.core.v3 {

@@ -10,7 +10,7 @@ export class BodyBuffer {
     if (length === 0) return;
     let target = this.bytes;
     if (target === undefined || this.size + length > target.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(length, 2 * this.size, 4096));
+      const grown = Buffer.allocUnsafeSlow(Math.max(this.size + length, 2 * this.size, 4096));
       if (target !== undefined) target.copy(grown, 0, 0, this.size);
       target = grown;
       this.bytes = grown;

@@ -1,5 +1,6 @@
 /** What is known about one stream or connection: filled along the path, read by access logs, formatters and filters. */
 import type { Protocol } from '../../native-free/headers/header_map.ts';
+import type { WireBytes } from './wire_bytes.ts';
 
 /** An IP address with port, or a UNIX socket path (`port` 0). */
 export interface Address {
@@ -24,6 +25,8 @@ export interface ConnectionInfo {
   filterChainName?: string;
   /** Present on TLS connections. */
   tls: TlsInfo | undefined;
+  /** Set when the listener logs its connections: what is known of the connection as a whole. */
+  stream?: StreamInfo | undefined;
 }
 
 /** Properties of a TLS session; empty strings where unknown. */
@@ -37,6 +40,9 @@ export interface TlsInfo {
   peerFingerprint256: string;
   peerUriSans: readonly string[];
   peerDnsSans: readonly string[];
+  peerCertificatePresented?: boolean;
+  /** Signed by an authority that the listener trusts. */
+  peerCertificateValidated?: boolean;
   localSubject: string;
   localUriSans: readonly string[];
 }
@@ -48,6 +54,11 @@ export interface HostDescription {
   /** The name it was configured or resolved by; may be empty. */
   readonly hostname: string;
   readonly clusterName: string;
+}
+
+/** Metadata of configuration: struct by namespace. */
+export interface Metadata {
+  readonly filterMetadata: { readonly [namespace: string]: unknown };
 }
 
 /** Monotonic times are milliseconds of the worker's clock (`performance.now()` scale), 0 while not reached. */
@@ -74,12 +85,18 @@ export class StreamInfo {
   /** Body bytes. */
   bytesReceived = 0;
   bytesSent = 0;
+  /** Only where a log asks for bytes on the wire; the upstream's are those of the last try. */
+  downstreamBytes: WireBytes | undefined;
+  upstreamBytes: WireBytes | undefined;
   /** The trusted client: from X-Forwarded-For when the manager trusts it, else the connection's peer. */
   remoteAddress: Address | undefined;
 
   routeName = '';
   virtualClusterName = '';
+  routeMetadata: Metadata | undefined;
+  virtualHostMetadata: Metadata | undefined;
   upstreamCluster = '';
+  upstreamClusterMetadata: Metadata | undefined;
   upstreamHost: HostDescription | undefined;
   upstreamLocalAddress: Address | undefined;
   upstreamProtocol: Protocol | undefined;

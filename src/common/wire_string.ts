@@ -8,6 +8,11 @@ export function toWire(text: string): string {
   return text;
 }
 
+/** The text that wire text stands for. */
+export function fromWire(wire: string): string {
+  return /[\x80-\xff]/.test(wire) ? Buffer.from(wire, 'latin1').toString('utf8') : wire;
+}
+
 /** Lower case for A to Z only: other bytes are parts of UTF-8 characters and stay. */
 export function asciiLowerCase(text: string): string {
   const lower = text.toLowerCase();

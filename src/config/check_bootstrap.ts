@@ -3,6 +3,7 @@ import type { envoy } from '../api/envoy_types.ts';
 import type { AnyMessage } from '../api/registry.ts';
 import { checkClusters } from './check_clusters.ts';
 import { checkExtension, checkFilterOrder, checkListeners } from './check_listeners.ts';
+import { checkMirrors, checkRouteExtensions } from './check_route_extensions.ts';
 import { checkRoutes, routedClusters, routesByHeader } from './check_routes.ts';
 import { checkSupported } from './check_supported.ts';
 import { checkValues } from './check_values.ts';
@@ -33,6 +34,7 @@ export function checkBootstrap(
     const category = extensionPoints[message.$typeName];
     if (category !== undefined) checkExtension(message, category, extensions, report, origins);
     runExtensionChecks(message, extensions, report);
+    checkRouteExtensions(message, extensions, report);
     switch (message.$typeName) {
       case 'envoy.config.listener.v3.FilterChain':
         checkFilterOrder(message, 'filters', 'network', extensions, report);
@@ -42,6 +44,7 @@ export function checkBootstrap(
         const { routeSpecifier } = message as unknown as HttpConnectionManager;
         if (routeSpecifier.case !== 'routeConfig') break;
         checkRoutes(routeSpecifier.value, names, report);
+        checkMirrors(routeSpecifier.value, routeSpecifier.value.validateClusters === false ? undefined : names, report);
         for (const name of routesByHeader(routeSpecifier.value) ? names : routedClusters(routeSpecifier.value))
           used.add(name);
         break;

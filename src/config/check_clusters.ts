@@ -23,9 +23,9 @@ export function checkClusters(
   for (const cluster of clusters) {
     if (seen.has(cluster.name)) report.errorIn(cluster, 'name', `duplicate cluster '${cluster.name}'`);
     seen.add(cluster.name);
-    const type = cluster.clusterDiscoveryType.case === 'type' ? cluster.clusterDiscoveryType.value : undefined;
-    if (type === undefined || type === Cluster_DiscoveryType.STATIC) checkAddresses(cluster, report);
-    if (type === Cluster_DiscoveryType.EDS) checkEds(cluster, report);
+    checkDiscovery(cluster, report, origins);
+    checkBindConfig(cluster, report);
+    checkMaxRequests(cluster, report, origins);
     if (cluster.healthChecks.length > 0) {
       report.warnIn(
         cluster,
@@ -36,6 +36,62 @@ export function checkClusters(
     checkProtocolOptions(cluster, report);
     checkProtocol(cluster, used.has(cluster.name), report, origins);
   }
+}
+
+function checkDiscovery(cluster: Cluster, report: Report, origins: Origins): void {
+  const { case: kind, value } = cluster.clusterDiscoveryType;
+  if (kind === 'clusterType') {
+    const dns = value.typedConfig === undefined ? undefined : origins.content(value.typedConfig as Any);
+    if ((dns as AnyMessage | undefined)?.['allAddressesInSingleEndpoint'] === true)
+      checkSingleEndpoint(cluster, report);
+    checkResolvers(cluster, report);
+    return;
+  }
+  const type = value ?? Cluster_DiscoveryType.STATIC;
+  if (type === Cluster_DiscoveryType.STATIC) checkAddresses(cluster, report);
+  else if (type === Cluster_DiscoveryType.EDS) checkEds(cluster, report);
+  else if (type === Cluster_DiscoveryType.LOGICAL_DNS) checkSingleEndpoint(cluster, report);
+  checkResolvers(cluster, report);
+}
+
+function checkSingleEndpoint(cluster: Cluster, report: Report): void {
+  const endpoints = cluster.loadAssignment?.endpoints ?? [];
+  if (endpoints.length === 1 && endpoints[0].lbEndpoints.length === 1) return;
+  report.errorIn(
+    cluster,
+    'load_assignment',
+    'LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint',
+  );
+}
+
+/** Name servers and source addresses must be IP literals. */
+function checkResolvers(cluster: Cluster, report: Report): void {
+  cluster.dnsResolvers.forEach(({ address }, i) => {
+    if (address.case === 'socketAddress') checkIp(cluster, `dns_resolvers[${i}]`, address.value.address, report);
+  });
+}
+
+function checkMaxRequests(cluster: Cluster, report: Report, origins: Origins): void {
+  const any = cluster.typedExtensionProtocolOptions[httpProtocolOptions] as Any | undefined;
+  if (any === undefined || cluster.maxRequestsPerConnection === undefined) return;
+  const options = origins.content(any) as
+    | { commonHttpProtocolOptions?: { maxRequestsPerConnection?: number } }
+    | undefined;
+  if (options?.commonHttpProtocolOptions?.maxRequestsPerConnection === undefined) return;
+  report.errorIn(
+    cluster,
+    'max_requests_per_connection',
+    'Only one of max_requests_per_connection from Cluster or HttpProtocolOptions can be specified',
+  );
+}
+
+function checkBindConfig(cluster: Cluster, report: Report): void {
+  const source = cluster.upstreamBindConfig?.sourceAddress;
+  if (source !== undefined) checkIp(cluster, 'upstream_bind_config.source_address', source.address, report);
+}
+
+function checkIp(cluster: Cluster, path: string, ip: string, report: Report): void {
+  if (ipVersion(ip) === 0) report.errorIn(cluster, path, `malformed IP address: ${ip}`);
 }
 
 function checkAddresses(cluster: Cluster, report: Report): void {

@@ -2,6 +2,7 @@
 import type { envoy } from '../api/envoy_types.ts';
 import { type AnyMessage, typeNameOf } from '../api/registry.ts';
 import { ipVersion } from '../common/address.ts';
+import { socketOptionProblem } from '../common/socket_options.ts';
 import type { ExtensionFactory } from '../spi/extension.ts';
 import { rowOf } from './check_supported.ts';
 import { type ExtensionLookup, extensionName } from './extension_points.ts';
@@ -19,7 +20,14 @@ export function checkListeners(listeners: readonly Listener[], report: Report): 
     }
     names.add(listener.name);
     if (listener.address === undefined) report.errorIn(listener, 'address', "'address' is required");
-    else checkAddress(listener, addresses, report);
+    else {
+      checkAddress(listener, 'address', listener.address, addresses, report);
+      listener.additionalAddresses.forEach(({ address }, i) => {
+        if (address !== undefined)
+          checkAddress(listener, `additional_addresses[${i}].address`, address, addresses, report);
+      });
+    }
+    checkSocketOptions(listener, report);
     if (listener.filterChains.length === 0 && listener.defaultFilterChain === undefined) {
       report.errorIn(listener, 'filter_chains', 'no filter chains specified');
     }
@@ -37,18 +45,33 @@ function checkMatches(listener: Listener, report: Report): void {
   });
 }
 
-function checkAddress(listener: Listener, taken: Map<string, string>, report: Report): void {
-  const address = listener.address?.address;
+/** Node sets a few options of sockets; the others are refused by name. */
+function checkSocketOptions(listener: Listener, report: Report): void {
+  const { additionalAddresses } = listener;
+  const options = [listener, ...additionalAddresses.map((additional) => additional.socketOptions)];
+  for (const option of options.flatMap((holder) => holder?.socketOptions ?? [])) {
+    const problem = socketOptionProblem(option);
+    if (problem !== undefined) report.errorIn(option as unknown as AnyMessage, '', problem);
+  }
+}
+
+function checkAddress(
+  listener: Listener,
+  path: string,
+  { address }: envoy.config.core.v3.Address,
+  taken: Map<string, string>,
+  report: Report,
+): void {
   if (address?.case !== 'socketAddress' || address.value.address === '') return;
   const { address: ip, portSpecifier } = address.value;
   if (ipVersion(ip) === 0) {
-    report.errorIn(listener, 'address.socket_address.address', `malformed IP address: ${ip}`);
+    report.errorIn(listener, `${path}.socket_address.address`, `malformed IP address: ${ip}`);
   }
   const port = portSpecifier.case === 'portValue' ? portSpecifier.value : 0;
   const text = `${ip}:${port}`;
   const other = taken.get(text);
   if (port !== 0 && other !== undefined) {
-    report.errorIn(listener, 'address', `listener '${listener.name}' has the address ${text} of listener '${other}'`);
+    report.errorIn(listener, path, `listener '${listener.name}' has the address ${text} of listener '${other}'`);
   }
   taken.set(text, listener.name);
 }

@@ -1,5 +1,6 @@
 /** What descriptors and rules cannot say of routes (control path, step 2): clusters, domains and their messages as Envoy has them. */
 import type { envoy } from '../api/envoy_types.ts';
+import { mirrorPolicies } from './check_route_extensions.ts';
 import type { Report } from './report.ts';
 import { didYouMean } from './suggest.ts';
 
@@ -19,8 +20,9 @@ export function checkRoutes(config: RouteConfiguration, clusters: ReadonlySet<st
   }
 }
 
-/** Names of the clusters the route configuration sends to. */
+/** Names of the clusters the route configuration sends to, copies included. */
 export function* routedClusters(config: RouteConfiguration): Iterable<string> {
+  for (const { cluster } of mirrorPolicies(config)) yield cluster;
   for (const host of config.virtualHosts) {
     for (const route of host.routes) {
       if (route.action.case !== 'route') continue;
@@ -33,6 +35,7 @@ export function* routedClusters(config: RouteConfiguration): Iterable<string> {
 
 /** Whether a header of the request may name any cluster. */
 export function routesByHeader(config: RouteConfiguration): boolean {
+  if ([...mirrorPolicies(config)].some((policy) => policy.clusterHeader !== '')) return true;
   return config.virtualHosts.some((host) =>
     host.routes.some((route) => {
       const target = route.action.case === 'route' ? route.action.value.clusterSpecifier : undefined;

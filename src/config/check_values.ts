@@ -2,9 +2,11 @@
 import { existsSync, statSync } from 'node:fs';
 import type { envoy } from '../api/envoy_types.ts';
 import type { AnyMessage } from '../api/registry.ts';
+import { cidrProblem } from '../common/cidr.ts';
 import { checkHeaderToAdd, isProtectedHeader } from '../common/formatter/header_value.ts';
 import { compileSubstitutionFormat } from '../common/formatter/substitution_format.ts';
 import { checkRegex } from '../common/regex.ts';
+import { checkHttpManager, checkXffConfig } from './check_http_manager.ts';
 import type { Report } from './report.ts';
 
 type Check = (message: never, report: Report) => void;
@@ -32,6 +34,12 @@ const valueChecks: { readonly [typeName: string]: Check | undefined } = {
     const format = compileSubstitutionFormat(message);
     if ('error' in format) report.errorIn(message, format.path, format.error);
   },
+  'envoy.config.core.v3.CidrRange': (message: envoy.config.core.v3.CidrRange, report) => {
+    const problem = cidrProblem(message);
+    if (problem !== undefined) report.errorIn(message, 'address_prefix', problem);
+  },
+  'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': checkHttpManager,
+  'envoy.extensions.http.original_ip_detection.xff.v3.XffConfig': checkXffConfig,
   'envoy.config.route.v3.RouteConfiguration': (message: envoy.config.route.v3.RouteConfiguration, report) => {
     checkRemoved(message, report);
     const limit = message.maxDirectResponseBodySizeBytes ?? 4096;

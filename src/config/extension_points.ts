@@ -25,6 +25,11 @@ export class ExtensionLookup {
     return this.factories.find((f) => f.typeName === typeName);
   }
 
+  /** Some filter takes messages of this type in a route's typed_per_filter_config. */
+  takesRouteConfig(typeName: string): boolean {
+    return this.factories.some((f) => f.routeTypeName === typeName);
+  }
+
   names(category: ExtensionCategory): string[] {
     return this.factories.filter((f) => f.category === category).map((f) => f.name);
   }

@@ -12,30 +12,39 @@ export type SupportedRow = readonly [honoured: string, harmless?: string];
 export const supported: { readonly [message: string]: SupportedRow } = {
   // Bootstrap
   'config.bootstrap.v3.Bootstrap': [
-    'node static_resources admin',
+    'node static_resources admin layered_runtime cluster_manager dns_resolution_config typed_dns_resolver_config',
     'flags_path stats_flush_interval watchdog watchdogs deferred_stat_options memory_allocator_manager perf_tracing_file_path',
   ],
   'config.bootstrap.v3.Bootstrap.StaticResources': ['listeners clusters'],
+  'config.bootstrap.v3.ClusterManager': ['upstream_bind_config', 'enable_deferred_cluster_creation'],
   'config.bootstrap.v3.Admin': ['address access_log access_log_path', 'profile_path ignore_global_conn_limit'],
   'config.core.v3.Node': [
     'id cluster locality metadata',
     'dynamic_parameters user_agent_name user_agent_version user_agent_build_version extensions client_features listening_addresses',
   ],
   'config.core.v3.Locality': ['*'],
+  'config.bootstrap.v3.LayeredRuntime': ['layers'],
+  'config.bootstrap.v3.RuntimeLayer': ['name static_layer admin_layer'],
+  'config.bootstrap.v3.RuntimeLayer.AdminLayer': ['*'],
 
   // Addresses
   'config.core.v3.Address': ['socket_address pipe'],
   'config.core.v3.SocketAddress': ['protocol=TCP address port_value', 'ipv4_compat'],
   'config.core.v3.Pipe': ['path mode'],
-  'config.core.v3.TcpKeepalive': ['keepalive_time', 'keepalive_probes keepalive_interval'],
+  'config.core.v3.TcpKeepalive': ['*'],
 
   // Listeners
   'config.listener.v3.Listener': [
-    'name address stat_prefix filter_chains per_connection_buffer_limit_bytes tcp_backlog_size',
-    'metadata drain_type traffic_direction reuse_port enable_reuse_port bind_to_port=true listener_filters_timeout ' +
-      'continue_on_listener_filters_timeout ignore_global_conn_limit bypass_overload_manager ' +
-      'max_connections_to_accept_per_socket_event',
+    'name address additional_addresses stat_prefix filter_chains default_filter_chain per_connection_buffer_limit_bytes ' +
+      'tcp_backlog_size access_log drain_type traffic_direction enable_reuse_port bind_to_port socket_options tcp_keepalive',
+    // There is no overload manager and no global limit that a listener could be spared; connections come one by one.
+    'metadata reuse_port listener_filters_timeout continue_on_listener_filters_timeout ignore_global_conn_limit ' +
+      'bypass_overload_manager max_connections_to_accept_per_socket_event',
   ],
+  'config.listener.v3.AdditionalAddress': ['address socket_options tcp_keepalive'],
+  'config.core.v3.SocketOptionsOverride': ['socket_options'],
+  // Which of them Node can set is checked by check_socket_options.ts.
+  'config.core.v3.SocketOption': ['level name int_value buf_value', 'description state'],
   'config.listener.v3.FilterChain': ['filters transport_socket', 'name metadata'],
   'config.listener.v3.Filter': ['name typed_config'],
   'config.core.v3.TransportSocket': ['name typed_config'],
@@ -47,21 +56,45 @@ export const supported: { readonly [message: string]: SupportedRow } = {
       'server_name server_header_transformation via max_request_headers_kb stream_idle_timeout request_timeout ' +
       'request_headers_timeout drain_timeout delayed_close_timeout use_remote_address xff_num_trusted_hops skip_xff_append ' +
       'generate_request_id preserve_external_request_id always_set_request_id_in_response proxy_100_continue ' +
-      'normalize_path merge_slashes path_with_escaped_slashes_action',
-    'http2_protocol_options http3_protocol_options record_route_resolution_stats add_proxy_protocol_connection_state',
+      'upgrade_configs http1_safe_max_connection_duration normalize_path merge_slashes path_with_escaped_slashes_action ' +
+      'original_ip_detection_extensions internal_address_config append_x_forwarded_port scheme_header_transformation ' +
+      'add_user_agent early_header_mutation_extensions strip_any_host_port strip_matching_host_port ' +
+      'strip_trailing_host_dot local_reply_config request_id_extension access_log_options access_log_flush_interval ' +
+      'flush_access_log_on_new_request',
+    'stream_flush_timeout append_local_overload http2_protocol_options http3_protocol_options record_route_resolution_stats add_proxy_protocol_connection_state',
   ],
-  'extensions.filters.network.http_connection_manager.v3.HttpFilter': ['name typed_config', 'is_optional'],
+  'extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.InternalAddressConfig': ['*'],
+  'extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.HcmAccessLogOptions': ['*'],
+  'extensions.filters.network.http_connection_manager.v3.LocalReplyConfig': ['mappers body_format'],
+  'extensions.filters.network.http_connection_manager.v3.ResponseMapper': [
+    'filter status_code body headers_to_add body_format_override',
+  ],
+  'extensions.filters.network.http_connection_manager.v3.RequestIDExtension': ['typed_config'],
+  'extensions.request_id.uuid.v3.UuidRequestIdConfig': ['*'],
+  'extensions.http.original_ip_detection.xff.v3.XffConfig': ['*'],
+  'extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig': ['*'],
+  'extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation': ['mutations'],
+  'config.common.mutation_rules.v3.HeaderMutation': ['remove append remove_on_match'],
+  'config.common.mutation_rules.v3.HeaderMutation.RemoveOnMatch': ['key_matcher'],
+  'config.core.v3.SchemeHeaderTransformation': ['scheme_to_overwrite'],
+  'extensions.filters.network.http_connection_manager.v3.HttpFilter': ['name typed_config disabled', 'is_optional'],
   'extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.common_http_protocol_options': [
     'idle_timeout max_connection_duration max_headers_count max_stream_duration headers_with_underscores_action ' +
       'max_requests_per_connection',
   ],
   'extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.http_protocol_options': [
-    'allow_absolute_url accept_http_10 default_host_for_http_10 enable_trailers',
+    'allow_absolute_url accept_http_10 default_host_for_http_10 enable_trailers header_key_format',
     'use_balsa_parser',
   ],
+  'extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig': [
+    'upgrade_type filters enabled',
+  ],
+  'config.core.v3.Http1ProtocolOptions.HeaderKeyFormat': ['proper_case_words stateful_formatter'],
+  'config.core.v3.Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords': ['*'],
+  'extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig': ['formatter_type_on_envoy_headers'],
   'config.core.v3.Http2ProtocolOptions': ['*'],
   'extensions.filters.http.router.v3.Router': [
-    'suppress_envoy_headers',
+    'suppress_envoy_headers respect_expected_rq_timeout strict_check_headers',
     'dynamic_stats start_child_span suppress_grpc_request_failure_code_stats',
   ],
 
@@ -69,23 +102,31 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.route.v3.RouteConfiguration': [
     'name virtual_hosts validate_clusters request_headers_to_add request_headers_to_remove response_headers_to_add ' +
       'response_headers_to_remove most_specific_header_mutations_wins max_direct_response_body_size_bytes ' +
-      'ignore_port_in_host_matching ignore_path_parameters_in_path_matching internal_only_headers',
+      'ignore_port_in_host_matching ignore_path_parameters_in_path_matching internal_only_headers request_mirror_policies ' +
+      'typed_per_filter_config',
     'metadata',
   ],
   'config.route.v3.VirtualHost': [
-    'name domains routes require_tls retry_policy include_request_attempt_count include_attempt_count_in_response ' +
+    'name domains routes virtual_clusters require_tls retry_policy include_request_attempt_count include_attempt_count_in_response ' +
+      'include_is_timeout_retry_header per_request_buffer_limit_bytes request_body_buffer_limit request_mirror_policies ' +
+      'typed_per_filter_config ' +
       'request_headers_to_add request_headers_to_remove response_headers_to_add response_headers_to_remove',
-    'metadata virtual_clusters',
+    'metadata',
   ],
   'config.route.v3.Route': [
-    'name match route redirect direct_response request_headers_to_add request_headers_to_remove response_headers_to_add ' +
-      'response_headers_to_remove',
-    'metadata decorator stat_prefix',
+    'name match stat_prefix route redirect direct_response request_headers_to_add request_headers_to_remove response_headers_to_add ' +
+      'response_headers_to_remove per_request_buffer_limit_bytes request_body_buffer_limit typed_per_filter_config',
+    'metadata decorator',
   ],
+  'config.route.v3.VirtualCluster': ['headers name'],
   'config.route.v3.RouteMatch': [
-    'prefix path safe_regex path_separated_prefix path_match_policy case_sensitive runtime_fraction headers query_parameters cookies grpc',
+    'prefix path safe_regex path_separated_prefix path_match_policy case_sensitive runtime_fraction headers query_parameters cookies grpc ' +
+      'connect_matcher tls_context dynamic_metadata filter_state',
   ],
   'config.route.v3.RouteMatch.GrpcRouteMatchOptions': ['*'],
+  'config.route.v3.RouteMatch.TlsContextMatchOptions': ['*'],
+  'type.matcher.v3.MetadataMatcher': ['*'],
+  'type.matcher.v3.FilterStateMatcher': ['key string_match'],
   'config.route.v3.HeaderMatcher': [
     'name exact_match safe_regex_match range_match present_match prefix_match suffix_match contains_match string_match ' +
       'invert_match treat_missing_header_as_empty',
@@ -96,33 +137,50 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'type.matcher.v3.RegexMatcher': ['*'],
   'type.matcher.v3.RegexMatchAndSubstitute': ['*'],
   'type.v3.Int64Range': ['*'],
-  'config.core.v3.RuntimeFractionalPercent': ['default_value', 'runtime_key'],
+  'config.core.v3.RuntimeFractionalPercent': ['default_value runtime_key'],
   'type.v3.FractionalPercent': ['*'],
   'config.route.v3.RouteAction': [
     'cluster cluster_header weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite path_rewrite_policy ' +
       'host_rewrite_literal auto_host_rewrite host_rewrite_header host_rewrite_path_regex append_x_forwarded_host timeout ' +
-      'idle_timeout retry_policy priority max_stream_duration',
+      'idle_timeout retry_policy priority max_stream_duration upgrade_configs internal_redirect_policy request_mirror_policies',
   ],
+  'config.route.v3.RouteAction.UpgradeConfig': ['upgrade_type enabled connect_config'],
+  'config.route.v3.RouteAction.UpgradeConfig.ConnectConfig': [''],
+  'config.route.v3.RouteMatch.ConnectMatcher': ['*'],
   'config.route.v3.RouteAction.MaxStreamDuration': ['*'],
   'config.core.v3.TypedExtensionConfig': ['name typed_config'],
   'extensions.path.match.uri_template.v3.UriTemplateMatchConfig': ['*'],
   'extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig': ['*'],
-  'config.route.v3.WeightedCluster': ['clusters header_name', 'total_weight runtime_key_prefix'],
+  'config.route.v3.WeightedCluster': ['clusters header_name runtime_key_prefix', 'total_weight'],
   'config.route.v3.WeightedCluster.ClusterWeight': [
     'name weight request_headers_to_add request_headers_to_remove response_headers_to_add response_headers_to_remove ' +
-      'host_rewrite_literal cluster_header',
+      'host_rewrite_literal cluster_header typed_per_filter_config',
   ],
   'config.route.v3.RedirectAction': [
     'https_redirect scheme_redirect host_redirect port_redirect path_redirect prefix_rewrite regex_rewrite response_code ' +
       'strip_query',
   ],
-  'config.route.v3.DirectResponseAction': ['status body'],
+  'config.route.v3.DirectResponseAction': ['status body body_format'],
   'config.route.v3.RetryPolicy': [
     'retry_on num_retries per_try_timeout per_try_idle_timeout retriable_status_codes retry_back_off retriable_headers ' +
-      'retriable_request_headers retry_host_predicate host_selection_retry_max_attempts rate_limited_retry_back_off',
+      'retriable_request_headers retry_host_predicate host_selection_retry_max_attempts rate_limited_retry_back_off retry_priority',
   ],
-  'config.route.v3.RetryPolicy.RetryHostPredicate': ['name=envoy.retry_host_predicates.previous_hosts typed_config'],
+  'config.route.v3.RetryPolicy.RetryHostPredicate': ['name typed_config'],
+  'config.route.v3.RetryPolicy.RetryPriority': ['name typed_config'],
   'extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate': ['*'],
+  'extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate': ['*'],
+  'extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig': ['metadata_match'],
+  'config.core.v3.Metadata': ['filter_metadata'],
+  'extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig': ['*'],
+  'config.route.v3.InternalRedirectPolicy': ['*'],
+  'extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig': ['*'],
+  'extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig': ['*'],
+  'extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig': ['*'],
+  'config.route.v3.RouteAction.RequestMirrorPolicy': [
+    'cluster cluster_header runtime_fraction disable_shadow_host_suffix_append request_headers_mutations host_rewrite_literal',
+    'trace_sampled',
+  ],
+  'config.route.v3.FilterConfig': ['config disabled is_optional'],
   'config.route.v3.RetryPolicy.RateLimitedRetryBackOff': ['*'],
   'config.route.v3.RetryPolicy.RetryBackOff': ['*'],
   'config.core.v3.HeaderValueOption': ['*'],
@@ -130,8 +188,14 @@ export const supported: { readonly [message: string]: SupportedRow } = {
 
   // TCP proxy
   'extensions.filters.network.tcp_proxy.v3.TcpProxy': [
-    'stat_prefix cluster weighted_clusters idle_timeout access_log max_connect_attempts max_downstream_connection_duration',
+    'stat_prefix cluster weighted_clusters idle_timeout access_log access_log_options access_log_flush_interval ' +
+      'flush_access_log_on_connected max_connect_attempts backoff_options max_downstream_connection_duration ' +
+      'max_downstream_connection_duration_jitter_percentage check_drain_close upstream_connect_mode=IMMEDIATE',
+    // No load balancer asks for a hash yet.
+    'hash_policy',
   ],
+  'extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions': ['*'],
+  'config.core.v3.BackoffStrategy': ['*'],
   'extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster': ['clusters'],
   'extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight': ['name weight'],
 
@@ -163,10 +227,11 @@ export const supported: { readonly [message: string]: SupportedRow } = {
 
   // Clusters
   'config.cluster.v3.Cluster': [
-    'name alt_stat_name type=STATIC|STRICT_DNS|EDS connect_timeout per_connection_buffer_limit_bytes load_assignment ' +
+    'name alt_stat_name type=STATIC|STRICT_DNS|LOGICAL_DNS|EDS cluster_type connect_timeout per_connection_buffer_limit_bytes load_assignment ' +
       'lb_policy=ROUND_ROBIN|LEAST_REQUEST|RANDOM least_request_lb_config circuit_breakers max_requests_per_connection ' +
       'common_http_protocol_options http_protocol_options http2_protocol_options typed_extension_protocol_options ' +
-      'dns_refresh_rate dns_jitter dns_failure_refresh_rate respect_dns_ttl dns_lookup_family upstream_connection_options ' +
+      'dns_refresh_rate dns_jitter dns_failure_refresh_rate respect_dns_ttl dns_lookup_family dns_resolvers ' +
+      'dns_resolution_config typed_dns_resolver_config upstream_connection_options upstream_bind_config preconnect_policy ' +
       'eds_cluster_config health_checks transport_socket wait_for_warm_on_init round_robin_lb_config common_lb_config',
     'metadata ignore_health_on_host_removal close_connections_on_host_health_failure ' +
       'cleanup_interval protocol_selection=USE_CONFIGURED_PROTOCOL track_cluster_stats track_timeout_budgets',
@@ -177,25 +242,66 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.cluster.v3.Cluster.LeastRequestLbConfig': ['choice_count active_request_bias'],
   'config.core.v3.RuntimeDouble': ['default_value', 'runtime_key'],
   'config.cluster.v3.Cluster.CommonLbConfig': [
+    'healthy_panic_threshold zone_aware_lb_config close_connections_on_host_set_change',
+    'update_merge_window ignore_new_hosts_until_first_hc',
+  ],
+  'config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig': [
+    'fail_traffic_on_panic',
+    // Without a local cluster there are no zones to keep to.
+    'routing_enabled min_cluster_size',
+  ],
+  'type.v3.Percent': ['*'],
+  'config.cluster.v3.Cluster.CustomClusterType': ['name=envoy.cluster.dns typed_config'],
+  'config.cluster.v3.Cluster.PreconnectPolicy': ['per_upstream_preconnect_ratio'],
+  'extensions.clusters.dns.v3.DnsCluster': [
+    'dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_jitter typed_dns_resolver_config dns_lookup_family ' +
+      'all_addresses_in_single_endpoint dns_min_refresh_rate',
+  ],
+  'extensions.clusters.dns.v3.DnsCluster.RefreshRate': ['*'],
+  'config.core.v3.DnsResolutionConfig': ['resolvers dns_resolver_options'],
+  'config.core.v3.DnsResolverOptions': ['no_default_search_domain'],
+  'extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig': [
+    'resolvers use_resolvers_as_fallback dns_resolver_options query_timeout_seconds query_tries',
+    'udp_max_queries edns0_max_payload_size max_udp_channel_duration reinit_channel_on_timeout qcache_max_ttl',
+  ],
+  'extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig': [
     '',
-    'healthy_panic_threshold update_merge_window ignore_new_hosts_until_first_hc close_connections_on_host_set_change',
+    'num_retries num_resolver_threads',
   ],
   'config.cluster.v3.CircuitBreakers': ['thresholds'],
   'config.cluster.v3.CircuitBreakers.Thresholds': [
-    'priority max_connections max_pending_requests max_requests max_retries',
-    'track_remaining',
+    'priority max_connections max_pending_requests max_requests max_retries retry_budget max_connection_pools track_remaining',
   ],
+  'config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget': ['budget_percent min_retry_concurrency'],
   'config.cluster.v3.UpstreamConnectionOptions': ['tcp_keepalive'],
-  'config.cluster.v3.Cluster.common_http_protocol_options': ['idle_timeout max_requests_per_connection'],
-  'config.cluster.v3.Cluster.http_protocol_options': ['enable_trailers', 'use_balsa_parser'],
-  'extensions.upstreams.http.v3.HttpProtocolOptions': ['explicit_http_config'],
+  'config.core.v3.BindConfig': ['source_address extra_source_addresses'],
+  'config.core.v3.ExtraSourceAddress': ['address'],
+  'config.cluster.v3.Cluster.common_http_protocol_options': [
+    'idle_timeout max_requests_per_connection max_connection_duration max_headers_count max_response_headers_kb',
+  ],
+  'config.cluster.v3.Cluster.http_protocol_options': ['enable_trailers header_key_format', 'use_balsa_parser'],
+  'extensions.upstreams.http.v3.HttpProtocolOptions': [
+    'common_http_protocol_options explicit_http_config use_downstream_protocol_config',
+  ],
+  'extensions.upstreams.http.v3.HttpProtocolOptions.common_http_protocol_options': [
+    'idle_timeout max_requests_per_connection max_connection_duration max_headers_count max_response_headers_kb',
+  ],
   'extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig': [
     'http_protocol_options http2_protocol_options',
   ],
-  'config.core.v3.Http1ProtocolOptions': [''],
+  // Clients speak HTTP/1 only, so far.
+  'extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig': [
+    'http_protocol_options',
+    'http2_protocol_options http3_protocol_options',
+  ],
+  'config.core.v3.Http1ProtocolOptions': ['enable_trailers header_key_format', 'use_balsa_parser'],
   'config.core.v3.HealthCheck': ['*'],
-  'config.endpoint.v3.ClusterLoadAssignment': ['cluster_name endpoints'],
+  'config.endpoint.v3.ClusterLoadAssignment': ['cluster_name endpoints policy'],
+  'config.endpoint.v3.ClusterLoadAssignment.Policy': [
+    'overprovisioning_factor weighted_priority_health',
+    'endpoint_stale_after',
+  ],
   'config.endpoint.v3.LocalityLbEndpoints': ['lb_endpoints priority', 'locality metadata load_balancing_weight'],
-  'config.endpoint.v3.LbEndpoint': ['endpoint load_balancing_weight health_status=UNKNOWN|HEALTHY', 'metadata'],
+  'config.endpoint.v3.LbEndpoint': ['endpoint load_balancing_weight health_status', 'metadata'],
   'config.endpoint.v3.Endpoint': ['address hostname', 'health_check_config observability_name'],
 };

@@ -2,7 +2,7 @@
 import { messagesIn } from '../api/any_types.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { breakerLimits, Priority } from '../common/breaker_limits.ts';
-import { changeLevel, type LogLevel, listLevels, reopenLog } from '../common/log.ts';
+import { changeLevel, type LogLevel, listLevels } from '../common/log.ts';
 import { VERSION_TEXT } from '../common/version.ts';
 import { resourceType } from '../snapshot/layout.ts';
 import type {
@@ -13,7 +13,8 @@ import type {
   ListenerStatus,
   ServerState,
 } from './admin/context.ts';
-import type { KnownCluster } from './cluster_set.ts';
+import { healthFlagNames, type KnownCluster } from './cluster_set.ts';
+import type { RuntimeLayers } from './runtime_layers.ts';
 import type { Server } from './server.ts';
 import type { StatsMerge } from './stats_merge.ts';
 
@@ -38,6 +39,9 @@ export class ServerAdminContext implements AdminContext {
   }
   get bootstrap(): envoy.config.bootstrap.v3.Bootstrap {
     return this.server.bootstrap;
+  }
+  get runtime(): RuntimeLayers {
+    return this.server.runtime;
   }
   get startTime(): number {
     return this.server.startTime;
@@ -71,7 +75,7 @@ export class ServerAdminContext implements AdminContext {
   }
 
   listeners(): readonly ListenerStatus[] {
-    return this.server.listeners.all().map(({ name, address }) => ({ name, address }));
+    return this.server.listeners.all();
   }
 
   logLevels(): readonly { readonly component: string; readonly level: LogLevel }[] {
@@ -87,16 +91,21 @@ export class ServerAdminContext implements AdminContext {
   }
 
   failHealthChecks(fail: boolean): void {
-    this.server.healthFailed = fail;
+    this.server.failHealthChecks(fail);
   }
 
-  drainListeners(_options: DrainOptions): void {
-    void this.server.drainListeners();
+  modifyRuntime(changes: Iterable<readonly [key: string, text: string]>): boolean {
+    if (!this.server.runtime.modify(changes)) return false;
+    this.server.workers.broadcast({ kind: 'runtime', values: this.server.runtime.values() });
+    return true;
+  }
+
+  drainListeners(options: DrainOptions): void {
+    this.server.drainListeners(options);
   }
 
   reopenLogs(): void {
-    reopenLog();
-    this.server.workers.broadcast({ kind: 'reopen_logs' });
+    this.server.reopenLogs();
   }
 
   quit(): void {
@@ -111,6 +120,11 @@ function clusterStatus({ message, hosts }: KnownCluster): ClusterStatus {
     addedViaApi: false,
     edsServiceName: message.edsClusterConfig?.serviceName || undefined,
     breakers: { default: breakerLimits(message, Priority.Default), high: breakerLimits(message, Priority.High) },
-    hosts: hosts.map((host) => ({ ...host, healthFlags: [], successRate: -1, localOriginSuccessRate: -1 })),
+    hosts: hosts.map((host) => ({
+      ...host,
+      healthFlags: healthFlagNames(host.healthFlags),
+      successRate: -1,
+      localOriginSuccessRate: -1,
+    })),
   };
 }

@@ -1,22 +1,23 @@
 /** The clusters of the process on the main thread: their hosts, resolved and published, and what is known of them. */
 import { create } from '@bufbuild/protobuf';
+import { Cluster_DiscoveryType } from '../api/enums.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { messageType } from '../api/registry.ts';
 import { addressOfMessage } from '../common/address.ts';
-import { breakerLimits } from '../common/breaker_limits.ts';
-import { CIRCUIT_BREAKERS, CLUSTER, CLUSTER_MANAGER } from '../common/stats/layouts.ts';
+import { CLUSTER, CLUSTER_MANAGER, DNS_CARES } from '../common/stats/layouts.ts';
 import type { Address } from '../common/stream_info.ts';
+import { chooseResolver, type ResolverOf } from '../dns/choose_resolver.ts';
+import { type DnsCluster, dnsCluster } from '../dns/dns_cluster.ts';
+import { dnsSettings } from '../dns/dns_settings.ts';
 import type { DnsResolver } from '../dns/resolver.ts';
-import { type StrictDnsCluster, strictDnsCluster } from '../dns/strict_dns_cluster.ts';
-import { ClusterWord, clusterBase } from '../snapshot/layout.ts';
+import { flagsOfHealthStatus, HealthFlag, healthOfFlags, isExcluded } from '../snapshot/layout.ts';
 import type { SnapshotPublisher } from '../snapshot/publisher.ts';
 import type { StatsStore } from '../spi/stats.ts';
+import type { HealthFlagName } from './admin/context.ts';
+import { BreakerGauges } from './breaker_gauges.ts';
 
 type ClusterMessage = envoy.config.cluster.v3.Cluster;
 type Assignment = envoy.config.endpoint.v3.ClusterLoadAssignment;
-
-/** Numbers of envoy.config.cluster.v3.Cluster.DiscoveryType. */
-const DiscoveryType = { Static: 0, StrictDns: 1, Eds: 3 };
 
 /** A host as the main thread knows it. */
 export interface KnownHost {
@@ -25,6 +26,10 @@ export interface KnownHost {
   readonly weight: number;
   readonly priority: number;
   readonly canary: boolean;
+  /** Bits of `HealthFlag`. */
+  readonly healthFlags: number;
+  /** What workers keep its counts under where that is not its address. */
+  readonly countsKey: string | undefined;
   readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string } | undefined;
 }
 
@@ -38,7 +43,9 @@ interface Entry extends KnownCluster {
   hosts: KnownHost[];
   assignment: Assignment;
   readonly stats: Float64Array;
-  dns: StrictDnsCluster | undefined;
+  /** What workers are told: with what the bootstrap says of all clusters. */
+  readonly published: ClusterMessage;
+  dns: DnsCluster | undefined;
 }
 
 export interface ClusterSetParts {
@@ -46,6 +53,8 @@ export interface ClusterSetParts {
   readonly resolver: DnsResolver;
   readonly stats: StatsStore;
   readonly words: Int32Array;
+  /** What it says of all clusters. */
+  readonly bootstrap?: envoy.config.bootstrap.v3.Bootstrap;
   /** Hosts changed after the start: a new generation is due. */
   readonly onChange: () => void;
 }
@@ -54,11 +63,16 @@ export class ClusterSet {
   private readonly parts: ClusterSetParts;
   private readonly entries = new Map<string, Entry>();
   private readonly managerStats: Float64Array;
+  private readonly resolverOf: ResolverOf;
+  private readonly gauges: BreakerGauges;
   private starting = true;
 
   constructor(parts: ClusterSetParts) {
     this.parts = parts;
-    this.managerStats = parts.stats.block(CLUSTER_MANAGER, 'cluster_manager.');
+    const { stats, words, resolver, bootstrap } = parts;
+    this.managerStats = stats.block(CLUSTER_MANAGER, 'cluster_manager.');
+    this.resolverOf = chooseResolver(resolver, bootstrap ?? {}, stats.block(DNS_CARES, 'dns.cares.'));
+    this.gauges = new BreakerGauges(stats, words);
   }
 
   /** Adds all clusters; resolves when each has its first hosts, or knows that there are none. */
@@ -79,9 +93,7 @@ export class ClusterSet {
   refreshBreakers(): void {
     for (const { message } of this.entries.values()) {
       const slot = this.parts.publisher.clusterSlot(message.name);
-      if (slot === undefined) continue;
-      this.refreshPriority(message, clusterBase(slot), 0, 'default');
-      this.refreshPriority(message, clusterBase(slot) + ClusterWord.Priority, 1, 'high');
+      if (slot !== undefined) this.gauges.refresh(message, slot);
     }
   }
 
@@ -89,24 +101,31 @@ export class ClusterSet {
     const { publisher, stats } = this.parts;
     const empty = create(messageType('envoy.config.endpoint.v3.ClusterLoadAssignment')) as unknown as Assignment;
     const block = stats.block(CLUSTER, `cluster.${message.altStatName || message.name}.`);
-    const entry: Entry = { message, hosts: [], assignment: empty, stats: block, dns: undefined };
+    const published = this.published(message);
+    const entry: Entry = { message, published, hosts: [], assignment: empty, stats: block, dns: undefined };
     this.entries.set(message.name, entry);
-    publisher.setCluster(message);
+    publisher.setCluster(published);
+    this.gauges.refresh(message, publisher.clusterSlot(message.name)!);
     this.managerStats[CLUSTER_MANAGER.slot.cluster_added]++;
     this.managerStats[CLUSTER_MANAGER.slot.active_clusters]++;
-    const type = message.clusterDiscoveryType.case === 'type' ? message.clusterDiscoveryType.value : 0;
-    if (type === DiscoveryType.StrictDns) return this.resolve(entry);
-    if (type === DiscoveryType.Static && message.loadAssignment !== undefined) {
-      this.setHosts(entry, message.loadAssignment);
-    } else this.setHosts(entry, empty);
+    if (dnsSettings(message) !== undefined) return this.resolve(entry);
+    const isEds = message.clusterDiscoveryType.value === Cluster_DiscoveryType.EDS;
+    this.setHosts(entry, isEds ? empty : (message.loadAssignment ?? empty));
     return Promise.resolve();
+  }
+
+  /** The message workers get: the source address of all clusters stands in each that has none of its own. */
+  private published(message: ClusterMessage): ClusterMessage {
+    const general = this.parts.bootstrap?.clusterManager?.upstreamBindConfig;
+    if (general === undefined || message.upstreamBindConfig !== undefined) return message;
+    return { ...message, upstreamBindConfig: general };
   }
 
   private resolve(entry: Entry): Promise<void> {
     const { message, stats } = entry;
     return new Promise((resolve) => {
-      entry.dns = strictDnsCluster(message, {
-        resolver: this.parts.resolver,
+      entry.dns = dnsCluster(message, {
+        resolver: this.resolverOf(message),
         onHosts: (assignment) => this.setHosts(entry, assignment),
         onReady: resolve,
         count: (stat) => {
@@ -118,48 +137,68 @@ export class ClusterSet {
 
   private setHosts(entry: Entry, assignment: Assignment): void {
     const { message, stats } = entry;
+    const logical = dnsSettings(message)?.logical === true;
     const named = { ...assignment, clusterName: message.name };
+    const before = memberKeys(entry.hosts);
     entry.assignment = named;
-    entry.hosts = knownHosts(named);
-    this.parts.publisher.setEndpoints(named);
+    entry.hosts = knownHosts(named, logical);
+    this.parts.publisher.setEndpoints(named, logical);
+    const after = memberKeys(entry.hosts);
     const { slot } = CLUSTER;
-    stats[slot.membership_change]++;
+    if (after.size !== before.size || [...after].some((key) => !before.has(key))) stats[slot.membership_change]++;
+    const count = (matches: (flags: number) => boolean): number =>
+      entry.hosts.filter(({ healthFlags }) => matches(healthFlags)).length;
     stats[slot.membership_total] = entry.hosts.length;
-    stats[slot.membership_healthy] = entry.hosts.length;
-    stats[slot.max_host_weight] = entry.hosts.reduce((most, host) => Math.max(most, host.weight), 0);
+    stats[slot.membership_healthy] = count((flags) => healthOfFlags(flags) === 'healthy');
+    stats[slot.membership_degraded] = count((flags) => healthOfFlags(flags) === 'degraded');
+    stats[slot.membership_excluded] = count(isExcluded);
+    // Envoy keeps it for clusters whose hosts come and go.
+    if (message.clusterDiscoveryType.value !== Cluster_DiscoveryType.STATIC && !logical) {
+      stats[slot.max_host_weight] = entry.hosts.reduce((most, host) => Math.max(most, host.weight), 0);
+    }
     if (!this.starting) this.parts.onChange();
-  }
-
-  private refreshPriority(message: ClusterMessage, base: number, priority: number, name: string): void {
-    const { words, stats } = this.parts;
-    const limits = breakerLimits(message, priority);
-    const block = stats.block(
-      CIRCUIT_BREAKERS,
-      `cluster.${message.altStatName || message.name}.circuit_breakers.${name}.`,
-    );
-    const { slot } = CIRCUIT_BREAKERS;
-    const open = (word: number, limit: number) => (Atomics.load(words, base + word) >= limit ? 1 : 0);
-    block[slot.cx_open] = open(ClusterWord.Connections, limits.maxConnections);
-    block[slot.rq_pending_open] = open(ClusterWord.PendingRequests, limits.maxPendingRequests);
-    block[slot.rq_open] = open(ClusterWord.Requests, limits.maxRequests);
-    block[slot.rq_retry_open] = open(ClusterWord.Retries, limits.maxRetries);
   }
 }
 
-function knownHosts(assignment: Assignment): KnownHost[] {
+function memberKeys(hosts: readonly KnownHost[]): Set<string> {
+  return new Set(hosts.map((host) => `${host.priority}/${host.address.text}/${host.hostname}`));
+}
+
+function knownHosts(assignment: Assignment, logical: boolean): KnownHost[] {
   const hosts: KnownHost[] = [];
   for (const { locality, lbEndpoints, priority } of assignment.endpoints) {
-    for (const { hostIdentifier, loadBalancingWeight, metadata } of lbEndpoints) {
+    for (const { hostIdentifier, loadBalancingWeight, metadata, healthStatus } of lbEndpoints) {
       if (hostIdentifier.case !== 'endpoint') continue;
+      const { hostname } = hostIdentifier.value;
       hosts.push({
         address: addressOfMessage(hostIdentifier.value.address),
-        hostname: hostIdentifier.value.hostname,
+        hostname,
         weight: loadBalancingWeight ?? 1,
         priority,
         canary: metadata?.filterMetadata['envoy.lb']?.['canary'] === true,
+        healthFlags: flagsOfHealthStatus(healthStatus),
+        countsKey: logical ? hostname : undefined,
         locality: locality && { region: locality.region, zone: locality.zone, subZone: locality.subZone },
       });
     }
   }
   return hosts;
+}
+
+/** The flags by their names in /clusters, in Envoy's order. */
+const flagNames = [
+  [HealthFlag.FailedActiveHc, 'failed_active_hc'],
+  [HealthFlag.FailedOutlierCheck, 'failed_outlier_check'],
+  [HealthFlag.FailedEdsHealth, 'failed_eds_health'],
+  [HealthFlag.DegradedActiveHc, 'degraded_active_hc'],
+  [HealthFlag.DegradedEdsHealth, 'degraded_eds_health'],
+  [HealthFlag.PendingDynamicRemoval, 'pending_dynamic_removal'],
+  [HealthFlag.PendingActiveHc, 'pending_active_hc'],
+  [HealthFlag.ExcludedViaImmediateHcFail, 'excluded_via_immediate_hc_fail'],
+  [HealthFlag.ActiveHcTimeout, 'active_hc_timeout'],
+  [HealthFlag.EdsStatusDraining, 'eds_status_draining'],
+] as const;
+
+export function healthFlagNames(flags: number): HealthFlagName[] {
+  return flagNames.filter(([flag]) => (flags & flag) !== 0).map(([, name]) => name);
 }

@@ -1,4 +1,4 @@
-/** A worker is told of after eight missed beats in a row, whatever the clock says, and only while it serves. */
+/** A worker is told of after seven missed beats in a row, whatever the clock says, and only while it serves. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HeartbeatWatch } from './heartbeat.ts';
@@ -16,23 +16,23 @@ function setUp(count: number) {
   return { members, hung, checks };
 }
 
-test('a pulse that stands still is told of once in eight turns', () => {
+test('a pulse that stands still is told of once in seven turns', () => {
   const { hung, checks } = setUp(2);
   checks(3, [0, 1]);
-  checks(7, [0]);
+  checks(6, [0]);
   assert.deepEqual(hung, []);
   checks(1, [0]);
   assert.deepEqual(hung, [1]);
-  checks(7, [0]);
+  checks(6, [0]);
   assert.deepEqual(hung, [1]);
 });
 
 test('a beat in between begins anew', () => {
   const { hung, checks } = setUp(1);
   checks(1, [0]);
-  checks(7, []);
+  checks(6, []);
   checks(1, [0]);
-  checks(7, []);
+  checks(6, []);
   assert.deepEqual(hung, []);
 });
 
@@ -41,7 +41,7 @@ test('a worker that still starts is left alone', () => {
   members[0].serving = false;
   checks(50, []);
   members[0].serving = true;
-  checks(7, []);
+  checks(6, []);
   assert.deepEqual(hung, []);
   checks(1, []);
   assert.deepEqual(hung, [0]);

@@ -2,8 +2,8 @@
 import inspector from 'node:inspector';
 import { beatInterval } from '../spi/worker_messages.ts';
 
-/** Beats a worker may miss before it counts as hung: 4 s, and found within 5 s. */
-const mostMissed = 8;
+/** Beats a worker may miss before it counts as hung: 3.5 s, and found within 4 s. */
+const mostMissed = 7;
 
 /** A worker as the watch sees it. */
 export interface Watched {

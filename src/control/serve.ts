@@ -1,5 +1,5 @@
 /** Runs a server until it ends: signals, exit code, and the demo around it. */
-import { logger, reopenLog } from '../common/log.ts';
+import { logger } from '../common/log.ts';
 import type { LoadedBootstrap } from '../config/load.ts';
 import { renderDiagnostics } from '../config/render.ts';
 import { systemResolver } from '../dns/resolver.ts';
@@ -37,10 +37,7 @@ function handleSignals(server: Server): () => void {
     else void server.drain();
     asked = true;
   };
-  const reopen = () => {
-    reopenLog();
-    server.workers.broadcast({ kind: 'reopen_logs' });
-  };
+  const reopen = () => server.reopenLogs();
   const ignore = () => {};
   process.on('SIGTERM', end);
   process.on('SIGINT', end);

@@ -5,20 +5,22 @@ import type { envoy } from '../api/envoy_types.ts';
 import { messageType } from '../api/registry.ts';
 import { addressOfMessage } from '../common/address.ts';
 import { durationMs } from '../common/duration.ts';
-import { logger } from '../common/log.ts';
+import { logger, reopenLog } from '../common/log.ts';
 import { ThreadStats } from '../common/stats/store.ts';
-import type { Address } from '../common/stream_info.ts';
 import type { Diagnostic } from '../config/diagnostic.ts';
 import type { LoadedBootstrap } from '../config/load.ts';
 import { type DnsResolver, systemResolver } from '../dns/resolver.ts';
 import { makeWords, mostClusters, mostHosts } from '../snapshot/layout.ts';
 import { SnapshotPublisher } from '../snapshot/publisher.ts';
-import type { ServerState } from './admin/context.ts';
+import { AdminAccessLog } from './admin/access_log.ts';
+import type { DrainOptions, ServerState } from './admin/context.ts';
 import { AdminServer } from './admin/server.ts';
 import { ServerAdminContext } from './admin_context.ts';
 import { ClusterSet } from './cluster_set.ts';
+import { ListenerDrain } from './listener_drain.ts';
 import { ListenerSet } from './listener_set.ts';
 import type { Options } from './options.ts';
+import { RuntimeLayers } from './runtime_layers.ts';
 import { ServerStats } from './server_stats.ts';
 import { StatsMerge } from './stats_merge.ts';
 import { WorkerPool } from './worker_pool.ts';
@@ -44,6 +46,7 @@ export class Server {
   readonly stats = new StatsMerge();
   readonly clusters: ClusterSet;
   readonly listeners: ListenerSet;
+  readonly runtime: RuntimeLayers;
   readonly startTime = Date.now();
   readonly workers: WorkerPool;
   /** Set by /healthcheck/fail. */
@@ -52,7 +55,9 @@ export class Server {
   private readonly store: ThreadStats;
   private readonly publisher: SnapshotPublisher;
   private readonly serverStats: ServerStats;
+  private readonly listenerDrain: ListenerDrain;
   private admin: AdminServer | undefined;
+  private adminLog: AdminAccessLog | undefined;
   private stopped = false;
   private phase: ServerState = 'PRE_INITIALIZING';
   private flushTimer: NodeJS.Timeout | undefined;
@@ -73,15 +78,22 @@ export class Server {
     this.store = new ThreadStats((announcement) => source.announce(announcement));
     this.publisher = new SnapshotPublisher(words, mostClusters, mostHosts);
     this.serverStats = new ServerStats(this.store, this.stats, options.concurrency, () => this.state);
+    this.runtime = new RuntimeLayers(bootstrap.layeredRuntime, this.store);
     this.clusters = new ClusterSet({
       publisher: this.publisher,
       resolver,
       stats: this.store,
       words,
+      bootstrap,
       onChange: () => this.publish(),
     });
     this.stats.onLook(() => this.clusters.refreshBreakers());
     this.listeners = new ListenerSet(this.publisher, this.store);
+    this.listenerDrain = new ListenerDrain({
+      drainTime: options.drainTimeS * 1000,
+      broadcast: (message) => this.workers.broadcast(message),
+      onStopped: (inboundOnly) => this.listeners.onStopped(inboundOnly),
+    });
     this.workers = new WorkerPool({
       concurrency: options.concurrency,
       words,
@@ -91,8 +103,12 @@ export class Server {
         serviceCluster: this.node.cluster,
         serviceNode: this.node.id,
         fileFlushInterval: options.fileFlushIntervalMs,
+        drainTime: options.drainTimeS * 1000,
+        drainAtOnce: options.drainStrategy === 'immediate',
       },
       everything: () => this.publisher.everything(),
+      runtime: () => this.runtime.values(),
+      replay: () => this.listenerDrain.messages(),
       onGeneration: (generation) => this.publisher.acknowledge(generation),
       onRestart: () => this.serverStats.onWorkerRestart(),
       onListenError: (listener, error) => log.error(`listener '${listener}' failed to listen on a worker: ${error}`),
@@ -108,7 +124,8 @@ export class Server {
     const { staticResources, admin } = this.bootstrap;
     const errors: Diagnostic[] = [];
     if (admin?.address !== undefined) {
-      const error = await this.listenForAdmin(addressOfMessage(admin.address));
+      this.adminLog = await AdminAccessLog.open(admin, this.options.fileFlushIntervalMs, this.store);
+      const error = await this.listenForAdmin(admin.address);
       if (error !== '' && this.options.restartEpoch === 0) {
         errors.push(this.loaded.diagnose('error', 'admin.address', error));
       }
@@ -139,12 +156,13 @@ export class Server {
   }
 
   /** Why it does not listen, or empty. While the process before us has the address, it is tried until that one ends. */
-  private async listenForAdmin(address: Address): Promise<string> {
-    const admin = new AdminServer(new ServerAdminContext(this), this.store);
-    const bound = await admin.listen(address);
+  private async listenForAdmin(message: envoy.config.core.v3.Address): Promise<string> {
+    const admin = new AdminServer(new ServerAdminContext(this), this.store, this.adminLog);
+    const mode = message.address.case === 'pipe' ? message.address.value.mode : 0;
+    const bound = await admin.listen(addressOfMessage(message), mode);
     if ('error' in bound) {
       if (this.options.restartEpoch > 0 && !this.stopped) {
-        setTimeout(() => void this.listenForAdmin(address), adminRetry).unref();
+        setTimeout(() => void this.listenForAdmin(message), adminRetry).unref();
       }
       return bound.error;
     }
@@ -176,19 +194,33 @@ export class Server {
     await this.close();
   }
 
-  /** Closes the listeners; connections end, the process stays. */
-  drainListeners(): void {
-    log.info('draining listeners');
-    this.workers.broadcast({ kind: 'drain' });
+  /** Opens the files of access logs and of the log anew. */
+  reopenLogs(): void {
+    reopenLog();
+    this.workers.broadcast({ kind: 'reopen_logs' });
+    this.adminLog?.reopen();
+  }
+
+  /** /drain_listeners: the process stays. */
+  drainListeners(options: DrainOptions): void {
+    this.listenerDrain.begin(options);
+  }
+
+  /** /healthcheck/fail and /healthcheck/ok. */
+  failHealthChecks(failed: boolean): void {
+    this.healthFailed = failed;
+    this.listenerDrain.onHealthFailed(failed);
   }
 
   /** Ends at once. */
   async close(): Promise<void> {
     this.stopped = true;
     clearInterval(this.flushTimer);
+    this.listenerDrain.stop();
     this.clusters.stop();
     await this.workers.stop();
     await this.admin?.close();
+    this.adminLog?.close();
     log.info('exiting');
     this.finish();
   }

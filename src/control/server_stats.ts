@@ -3,7 +3,6 @@ import {
   COMPILATION_SETTINGS,
   DNS_CARES,
   LISTENER_ADMIN,
-  RUNTIME,
   SERVER,
   THREAD_LOCAL_CLUSTER_MANAGER,
   WATCHDOG,
@@ -23,7 +22,6 @@ export class ServerStats {
     const block = store.block(SERVER, 'server.');
     this.block = block;
     store.block(COMPILATION_SETTINGS, 'server.compilation_settings.');
-    store.block(RUNTIME, 'runtime.');
     store.block(DNS_CARES, 'dns.cares.');
     const threads = ['main_thread', ...Array.from({ length: concurrency }, (_, index) => `worker_${index}`)];
     for (const name of threads) {

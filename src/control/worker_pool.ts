@@ -1,10 +1,13 @@
 /** The supervisor of the workers: one endless piscina task each, run again on a fresh thread when a worker dies. */
+import { finished } from 'node:stream/promises';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { logger } from '../common/log.ts';
+import type { RuntimeValues } from '../common/runtime.ts';
 import type { HistogramInterval } from '../common/stats/histogram.ts';
 import { makeWords, type SnapshotDelta } from '../snapshot/layout.ts';
 import type { Crash, FromWorker, ToWorker, WorkerTask } from '../spi/worker_messages.ts';
+import { mostSockets } from './descriptor_limit.ts';
 import { HeartbeatWatch } from './heartbeat.ts';
 import type { StatsMerge, StatsSource } from './stats_merge.ts';
 
@@ -12,6 +15,8 @@ const log = logger('main');
 
 /** MiB of the young generation: three semi-spaces of 16 MiB, which garbage collection cost least with. */
 const youngGeneration = 48;
+/** Milliseconds all workers get to close their listening sockets; a hung one does not hold up the others. */
+const stopGrace = 1000;
 /** Milliseconds before a worker that keeps dying at its start is tried again. */
 const restartDelay = 100;
 
@@ -20,8 +25,14 @@ export interface WorkerPoolOptions {
   readonly words: Int32Array;
   readonly statsMerge: StatsMerge;
   /** What every task has in common. */
-  readonly task: Pick<WorkerTask, 'log' | 'serviceCluster' | 'serviceNode' | 'fileFlushInterval'>;
+  readonly task: Pick<
+    WorkerTask,
+    'log' | 'serviceCluster' | 'serviceNode' | 'fileFlushInterval' | 'drainTime' | 'drainAtOnce'
+  >;
+  /** What a worker that starts must be told of what holds by now. */
+  readonly replay: () => readonly ToWorker[];
   readonly everything: () => SnapshotDelta;
+  readonly runtime: () => RuntimeValues;
   readonly onGeneration: (generation: number) => void;
   readonly onRestart: () => void;
   /** A listener could not be opened by a worker. */
@@ -48,13 +59,16 @@ export class WorkerPool {
   private readonly pool: Piscina;
   private readonly members: Member[] = [];
   private readonly watch = new HeartbeatWatch(this.members, (member) => this.onHung(member));
+  private readonly mostSockets: number;
   private stopping = false;
   private onReady: (() => void) | undefined;
   private onDrained: (() => void) | undefined;
+  private onListenersStopped: (() => void) | undefined;
   private histograms: { waiting: number; intervals: HistogramInterval[]; done: () => void } | undefined;
 
   constructor(options: WorkerPoolOptions) {
     this.options = options;
+    this.mostSockets = mostSockets(options.concurrency);
     this.pool = new Piscina({
       filename: new URL(`../worker/entry.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url).href,
       minThreads: options.concurrency,
@@ -98,14 +112,29 @@ export class WorkerPool {
     this.broadcast({ kind: 'snapshot', delta });
   }
 
-  /** Stops accepting; resolves when no connection is left on any worker. */
-  drain(): Promise<void> {
+  /**
+   * Stops accepting; resolves when no connection is left on any worker. No client is told to come back before every listening
+   * socket is closed: the kernel resets what waits in the queue of one, and another process may be there to take it.
+   */
+  async drain(): Promise<void> {
     const drained = new Promise<void>((resolve) => {
       this.onDrained = resolve;
     });
     this.stopping = true;
+    await this.stopListeners();
     this.broadcast({ kind: 'drain' });
-    return drained;
+    await drained;
+  }
+
+  private stopListeners(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let waiting = this.members.filter((member) => member.port !== undefined).length;
+    this.onListenersStopped = () => {
+      if (--waiting <= 0) resolve();
+    };
+    setTimeout(resolve, stopGrace);
+    this.broadcast({ kind: 'stop_listeners', inboundOnly: false });
+    return promise;
   }
 
   async stop(): Promise<void> {
@@ -136,6 +165,18 @@ export class WorkerPool {
     this.members[index].port?.postMessage({ kind: 'crash', how } satisfies ToWorker);
   }
 
+  /** Bytes each worker's heap holds after a full garbage collection. Slow; for tests. */
+  async heapsInUse(): Promise<number[]> {
+    const used: number[] = [];
+    for (const thread of this.pool.threads) {
+      // A heap snapshot begins with collecting everything. It must be read to its end: Node crashes when it is destroyed before.
+      const snapshot = await thread.getHeapSnapshot();
+      await finished(snapshot.resume());
+      used.push((await thread.getHeapStatistics()).used_heap_size);
+    }
+    return used;
+  }
+
   /** A hung worker takes no messages: its thread is ended from outside, and its task fails as with any other death. */
   private onHung(member: Member): void {
     const id = Atomics.load(member.pulse, 1);
@@ -164,7 +205,11 @@ export class WorkerPool {
       ledger: member.ledger.buffer as SharedArrayBuffer,
       pulse: member.pulse.buffer as SharedArrayBuffer,
       snapshot: options.everything(),
+      runtime: options.runtime(),
+      mostSockets: this.mostSockets,
+      concurrency: options.concurrency,
     };
+    for (const message of options.replay()) port1.postMessage(message);
     this.pool.run(task, { transferList: [port2] as never }).then(
       () => this.onEnd(member, undefined),
       (error: unknown) => this.onEnd(member, error),
@@ -215,6 +260,9 @@ export class WorkerPool {
         this.onHistograms(message.values);
         break;
       case 'fault':
+        break;
+      case 'listeners_stopped':
+        this.onListenersStopped?.();
         break;
       case 'drained':
         this.onDrainedMember(member);

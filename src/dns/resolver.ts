@@ -8,7 +8,12 @@ export type DnsLookupFamily = number;
 
 /** Addresses without port, in the resolver's order. An answer that a name has none is a success with an empty list. */
 export type DnsAnswer =
-  | { readonly ok: true; readonly addresses: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly addresses: readonly string[];
+      /** Seconds it holds; undefined or 0 when nobody told. */
+      readonly ttl?: number;
+    }
   | { readonly ok: false; readonly reason: string };
 
 export interface DnsResolver {

@@ -1,28 +1,36 @@
 /** Step 5 of the data path: one request and its answer between codec and filters, with its timers, counters and log lines. */
 import type { Bytes } from '../../native-free/bytes/bytes.ts';
 import { HeaderMap, type RequestHead, type ResponseHead } from '../../native-free/headers/header_map.ts';
+import { CONTENT_LENGTH } from '../../native-free/headers/well_known.ts';
 import type { CodecError } from '../../native-free/http1/codec.ts';
+import { opensTunnel } from '../../native-free/http1/framing.ts';
+import { reasonPhrase } from '../../native-free/http1/reason_phrases.ts';
+import { AccessLogType } from '../common/access_log/access_log_type.ts';
 import { now, wallNow } from '../common/clock.ts';
 import { connectionTag, logger, streamTag } from '../common/log.ts';
 import { ResponseFlag } from '../common/response_flags.ts';
-import { HTTP, LISTENER_HTTP } from '../common/stats/layouts.ts';
+import { HTTP, HTTP1 } from '../common/stats/layouts.ts';
 import { StreamInfo } from '../common/stream_info.ts';
-import { Timer } from '../common/timers.ts';
+import { WireBytes, wireBytes } from '../common/wire_bytes.ts';
+import { toWire } from '../common/wire_string.ts';
 import type { Route } from '../router/route_table.ts';
 import type { FormatContext } from '../spi/format.ts';
+import type { FilterMaker } from '../spi/http_filter.ts';
 import type { ConnectionManager } from './connection_manager.ts';
 import { FilterManager } from './filter_manager.ts';
+import { dumpHead } from './head_dump.ts';
+import { HeaderRule } from './header_rules.ts';
 import { makeLocalReply } from './local_reply.ts';
+import { maxStreamDuration, noLimit } from './max_stream_duration.ts';
 import { refuseRequest } from './request_checks.ts';
 import { mutateRequestHeaders, takeExpectContinue } from './request_headers.ts';
 import { mutateResponseHeaders } from './response_headers.ts';
 import type { RequestReceiver, ResponseEncoder } from './server_codec.ts';
+import { countAnswer } from './stream_counts.ts';
+import { StreamTimers } from './stream_timers.ts';
+import { mayUpgrade } from './upgrades.ts';
 
 const log = logger('http');
-
-const StreamIdle = 0;
-const RequestTimeout = 1;
-const MaxDuration = 2;
 
 let lastStreamId = 0;
 
@@ -33,21 +41,26 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   request: RequestHead | undefined;
   response: ResponseHead | undefined;
   responseTrailers: HeaderMap | undefined;
-  localReplyBody = '';
-  readonly filters: FilterManager;
+  /** Known to body formats of local replies alone. */
+  readonly localReplyBody = '';
+  filters: FilterManager;
   private readonly encoder: ResponseEncoder;
   private chosenRoute: Route | undefined;
   private routeChosen = false;
-  private requestDone = false;
+  /** The request has been read whole. */
+  requestDone = false;
   private responseStarted = false;
   private responseDone = false;
   private over = false;
-  private readonly idleTimer: Timer;
-  private idleTimeout: number;
-  private lastActivity = now;
-  private requestTimer: Timer | undefined;
-  private durationTimer: Timer | undefined;
+  private readonly timers: StreamTimers;
   private informed = false;
+  /** Set while an entry is written before the end. */
+  accessLogType: number | undefined;
+  /** Counted as an upgrade, even when it fails later. */
+  private upgraded = false;
+  /** Another stream has taken the request over. */
+  private succeeded = false;
+  private makers: readonly FilterMaker[];
 
   constructor(manager: ConnectionManager, encoder: ResponseEncoder) {
     const { config } = manager;
@@ -55,18 +68,9 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     this.encoder = encoder;
     this.info = new StreamInfo(manager.info, wallNow(), now);
     this.info.streamId = this.streamId;
+    this.makers = config.filters;
     this.filters = new FilterManager(this, config.filters);
-    this.idleTimeout = config.streamIdleTimeout;
-    this.idleTimer = new Timer(this, StreamIdle);
-    if (this.idleTimeout > 0) this.idleTimer.start(this.idleTimeout);
-    if (config.requestTimeout > 0) {
-      this.requestTimer = new Timer(this, RequestTimeout);
-      this.requestTimer.start(config.requestTimeout);
-    }
-    if (config.maxStreamDuration > 0) {
-      this.durationTimer = new Timer(this, MaxDuration);
-      this.durationTimer.start(config.maxStreamDuration);
-    }
+    this.timers = new StreamTimers(this, config);
     const { stats } = config;
     stats[HTTP.slot.downstream_rq_total]++;
     stats[HTTP.slot.downstream_rq_http1_total]++;
@@ -84,10 +88,14 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   get route(): Route | undefined {
     if (!this.routeChosen) {
       this.routeChosen = true;
-      this.chosenRoute = this.manager.config.routes?.route(this.request!, Math.floor(Math.random() * 0x1_0000_0000));
-      if (this.chosenRoute !== undefined) this.info.routeName = this.chosenRoute.name;
+      this.chosenRoute = this.findRoute();
+      if (this.chosenRoute !== undefined) this.takeRoute(this.chosenRoute);
     }
     return this.chosenRoute;
+  }
+
+  private findRoute(): Route | undefined {
+    return this.manager.config.routes?.route(this.request!, Math.floor(Math.random() * 0x1_0000_0000), this.info);
   }
 
   // === RequestReceiver ===
@@ -95,19 +103,36 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   decodeHeaders(head: RequestHead, endStream: boolean): void {
     const { manager, info } = this;
     this.request = head;
+    this.timers.lastActivity = now;
     this.requestDone = endStream;
     info.protocol = head.protocol;
+    if (wireBytes.counted) {
+      info.downstreamBytes = new WireBytes();
+      info.downstreamBytes.requestReceived(head, endStream);
+    }
     if (endStream) this.finishRequest();
     if (log.debugOn) {
       log.debug(
-        `${streamTag(manager.info.id, this.streamId)}request headers complete (end_stream=${endStream}):\n${dump(head)}`,
+        `${streamTag(manager.info.id, this.streamId)}request headers complete (end_stream=${endStream}):\n${dumpHead(head)}`,
       );
     }
     try {
-      if (takeExpectContinue(head.headers)) this.encoder.encodeInformational(continueHead);
+      if (!manager.config.proxy100Continue && takeExpectContinue(head.headers))
+        this.encoder.encodeInformational(continueHead);
       info.remoteAddress = manager.info.remoteAddress;
       if (refuseRequest(this, head, manager.config)) return;
-      info.remoteAddress = mutateRequestHeaders(head, manager.config, manager.info, false);
+      manager.config.earlyHeaderMutation?.apply(head, this);
+      const { upgrade } = this.encoder;
+      const client = mutateRequestHeaders(head, manager.config, manager.info, upgrade !== '' && upgrade !== 'CONNECT');
+      if (typeof client === 'number') {
+        manager.config.stats[HTTP.slot.downstream_rq_rejected_via_ip_detection]++;
+        this.sendLocalReply(client, '', 'rejected_via_ip_detection', -1, undefined);
+        return;
+      }
+      info.remoteAddress = client;
+      if (manager.config.flushAccessLogOnNewRequest) this.logNow(AccessLogType.DownstreamStart);
+      if (upgrade !== '' && !this.acceptUpgrade(upgrade)) return;
+      if (manager.config.switchesFilters) this.switchFilters(this.makers);
       this.filters.decodeHeaders(head, endStream);
     } catch (error) {
       this.onFault(error);
@@ -115,8 +140,9 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   }
 
   decodeData(bytes: Bytes, start: number, end: number, endStream: boolean): void {
-    this.lastActivity = now;
+    this.timers.lastActivity = now;
     this.info.bytesReceived += end - start;
+    this.info.downstreamBytes?.bodyReceived(end - start, endStream);
     if (endStream) this.finishRequest();
     if (this.responseDone) return;
     try {
@@ -141,7 +167,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     const { info } = this;
     if (!this.responseDone) {
       info.setFlag(ResponseFlag.DownstreamConnectionTermination);
-      if (info.responseCodeDetails === '' || !this.responseStarted) info.responseCodeDetails = details;
+      info.responseCodeDetails = details;
       if (!this.responseStarted) info.responseCode = 0;
       this.manager.config.stats[HTTP.slot.downstream_rq_rx_reset]++;
     }
@@ -153,6 +179,9 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     const { stats } = this.manager.config;
     if (log.debugOn) log.debug(`${connectionTag(this.manager.info.id)}codec error: ${error.reason}`);
     stats[HTTP.slot.downstream_cx_protocol_error]++;
+    if (error.details === 'http1.unexpected_underscore') {
+      this.manager.config.http1Stats[HTTP1.slot.requests_rejected_with_underscores_in_headers]++;
+    }
     if (error.status === 431) stats[HTTP.slot.downstream_rq_too_large]++;
     info.setFlag(ResponseFlag.DownstreamProtocolError);
     info.protocol ??= 'HTTP/1.1';
@@ -164,7 +193,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
       this.end();
       return;
     }
-    this.sendLocalReply(error.status, codecErrorBodies[error.status] ?? '', error.details, -1, undefined);
+    this.sendLocalReply(error.status, reasonPhrase(error.status), error.details, -1, undefined);
   }
 
   onDownstreamBlocked(): void {
@@ -172,7 +201,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   }
 
   onDownstreamWritable(): void {
-    this.lastActivity = now;
+    this.timers.lastActivity = now;
     this.filters.onDownstreamWritable();
   }
 
@@ -191,9 +220,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   }
 
   setIdleTimeout(milliseconds: number): void {
-    this.idleTimeout = milliseconds;
-    this.idleTimer.stop();
-    if (milliseconds > 0) this.idleTimer.start(milliseconds);
+    this.timers.setIdleTimeout(milliseconds);
   }
 
   sendLocalReply(
@@ -214,20 +241,66 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     if (log.debugOn)
       log.debug(`${streamTag(this.manager.info.id, this.streamId)}Sending local reply with details ${details}`);
     this.filters.stopDecoding();
-    const reply = makeLocalReply(this.request, status, body, (head) => {
+    const { localReply } = this.manager.config;
+    const prepare = (head: ResponseHead) => {
       this.response = head;
       info.responseCode = status;
       // Envoy gives its own answers the route's response headers too.
       this.chosenRoute?.applyResponseHeaders(head, this);
       edit?.(head.headers);
-    });
-    this.localReplyBody = body;
+    };
+    const rewrite = localReply && ((head: ResponseHead, made: string) => localReply.rewrite(head, made, this));
+    const reply = makeLocalReply(this.request, status, toWire(body), prepare, rewrite);
     this.response = reply.head;
     const ends = reply.body === '';
     this.filters.encodeHeaders(reply.head, ends, this.filters.last);
     if (ends || this.over) return;
-    const bytes = Buffer.from(reply.body);
+    const bytes = Buffer.from(reply.body, 'latin1');
     this.filters.encodeData(bytes, 0, bytes.length, true, this.filters.last);
+  }
+
+  chooseRouteAgain(): Route | undefined {
+    this.routeChosen = true;
+    this.chosenRoute = this.findRoute();
+    this.info.routeName = this.chosenRoute?.name ?? '';
+    this.info.upstreamCluster = this.chosenRoute?.selectCluster(this.request!) ?? '';
+    return this.chosenRoute;
+  }
+
+  /** Envoy logs and counts this stream as one of its own, without an answer. */
+  recreateStream(body: Buffer | undefined): void {
+    this.succeeded = true;
+    this.info.responseCodeDetails = 'internal_redirect';
+    this.end();
+    this.manager.succeedingStream(this.encoder).continueFrom(this, body);
+  }
+
+  /** The request has passed all checks and edits before; it is complete. */
+  private continueFrom(former: ActiveStream, body: Buffer | undefined): void {
+    const { info } = this;
+    const head = former.request!;
+    info.filterState = former.info.filterState;
+    info.protocol = former.info.protocol;
+    info.remoteAddress = former.info.remoteAddress;
+    info.bytesReceived = former.info.bytesReceived;
+    this.request = head;
+    this.finishRequest();
+    try {
+      if (this.manager.config.switchesFilters) this.switchFilters(this.makers);
+      this.filters.decodeHeaders(head, body === undefined);
+    } catch (error) {
+      this.onFault(error);
+    }
+    if (body !== undefined) this.decodeData(body, 0, body.length, true);
+  }
+
+  /** Leaves out the filters that are off for this route. */
+  private switchFilters(makers: readonly FilterMaker[]): void {
+    const { route } = this;
+    const wanted = makers.filter(({ name, disabled }) => !(route?.filterDisabled(name) ?? disabled));
+    if (wanted.length === makers.length) return;
+    this.filters.destroy();
+    this.filters = new FilterManager(this, wanted);
   }
 
   resetStream(details: string): void {
@@ -236,10 +309,12 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     this.abortResponse();
   }
 
-  encodeInformational(head: ResponseHead): void {
-    if (head.status === 100 && this.informed) return;
+  encodeInformational(head: ResponseHead): boolean {
+    if (!this.manager.config.proxy100Continue || this.informed || this.responseStarted) return false;
     this.informed = true;
+    head.headers.removeFlagged(HeaderRule.HopByHop);
     this.encoder.encodeInformational(head);
+    return true;
   }
 
   // === below the filters ===
@@ -248,23 +323,30 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     const { manager, info } = this;
     const { config } = manager;
     this.responseStarted = true;
-    this.lastActivity = now;
+    this.timers.lastActivity = now;
     info.responseCode = head.status;
     if (info.responseCodeDetails === '') info.responseCodeDetails = 'via_upstream';
-    mutateResponseHeaders(head, this.request, config, manager.mustClose());
+    this.timers.stopRequestTimeout();
+    mutateResponseHeaders(head, this.request, config, this.upgraded, this.connectionOption(head));
     info.firstDownstreamByteSent = now;
+    info.downstreamBytes?.responseSent(head, endStream, endStream && this.request?.method !== 'HEAD');
     if (log.debugOn) {
       log.debug(
-        `${streamTag(manager.info.id, this.streamId)}encoding headers via codec (end_stream=${endStream}):\n${dump(head)}`,
+        `${streamTag(manager.info.id, this.streamId)}encoding headers via codec (end_stream=${endStream}):\n${dumpHead(head)}`,
       );
     }
     if (endStream) this.finishResponse();
     this.encoder.encodeHeaders(head, endStream);
+    if (config.flushLogOnTunnelSuccessfullyEstablished && this.upgraded) {
+      if (opensTunnel(this.request!.method, head.status))
+        this.logNow(AccessLogType.DownstreamTunnelSuccessfullyEstablished);
+    }
   }
 
   encodeDataToCodec(bytes: Bytes, start: number, end: number, endStream: boolean): void {
-    this.lastActivity = now;
+    this.timers.lastActivity = now;
     this.info.bytesSent += end - start;
+    this.info.downstreamBytes?.bodySent(end - start, endStream);
     if (endStream) this.finishResponse();
     this.encoder.encodeData(bytes, start, end, endStream);
   }
@@ -275,44 +357,82 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     this.encoder.encodeTrailers(trailers);
   }
 
-  onTimer(kind: number): void {
-    if (kind === StreamIdle) this.onIdle();
-    else if (kind === RequestTimeout) this.onRequestTimeout();
-    else this.onMaxDuration();
-  }
-
-  private onIdle(): void {
-    const left = this.lastActivity + this.idleTimeout - now;
-    if (left > 0) {
-      this.idleTimer.start(left);
-      return;
-    }
-    this.manager.config.stats[HTTP.slot.downstream_rq_idle_timeout]++;
-    if (!this.requestDone) this.manager.closeAfterResponse();
-    this.sendLocalReply(
-      this.requestDone ? 504 : 408,
-      'stream timeout',
-      'stream_idle_timeout',
-      ResponseFlag.StreamIdleTimeout,
-      undefined,
-    );
-  }
-
-  private onRequestTimeout(): void {
-    this.manager.config.stats[HTTP.slot.downstream_rq_timeout]++;
+  /** The head did not come in time. */
+  onHeadersTimeout(): void {
+    this.manager.config.stats[HTTP.slot.downstream_rq_header_timeout]++;
     this.manager.closeAfterResponse();
-    this.sendLocalReply(408, 'request timeout', 'request_overall_timeout', -1, undefined);
+    this.info.protocol ??= 'HTTP/1.1';
+    this.sendLocalReply(408, 'request header timeout', 'request_header_timeout', -1, undefined);
   }
 
-  private onMaxDuration(): void {
-    this.manager.config.stats[HTTP.slot.downstream_rq_max_duration_reached]++;
-    this.sendLocalReply(504, 'downstream duration timeout', 'max_duration_timeout', -1, undefined);
+  private takeRoute(route: Route): void {
+    this.info.routeName = route.name;
+    this.info.routeMetadata = route.metadata;
+    this.info.virtualHostMetadata = route.virtualHost.metadata;
+    const duration = maxStreamDuration(route, this.request!);
+    if (duration === undefined) return;
+    this.timers.setMaxDuration(duration === noLimit ? undefined : duration);
+  }
+
+  /** Tells whether the request may go on; when not, the client has its answer. */
+  private acceptUpgrade(protocol: string): boolean {
+    const { config } = this.manager;
+    const own = config.upgrades.get(protocol.toLowerCase());
+    const { route } = this;
+    if (!mayUpgrade(protocol, own, route)) {
+      // It leads nowhere: the router says so.
+      if (route === undefined) return true;
+      config.stats[HTTP.slot.downstream_rq_ws_on_non_ws_route]++;
+      this.manager.closeAfterResponse();
+      this.sendLocalReply(403, '', 'upgrade_failed', -1, undefined);
+      return false;
+    }
+    this.upgraded = true;
+    config.stats[HTTP.slot.downstream_cx_upgrades_total]++;
+    config.stats[HTTP.slot.downstream_cx_upgrades_active]++;
+    if (own?.filters !== undefined) {
+      this.filters.destroy();
+      this.makers = own.filters;
+      this.filters = new FilterManager(this, own.filters);
+    }
+    return true;
+  }
+
+  /** What the Connection field of the answer says; the client of a tunnel is told nothing. */
+  private connectionOption(head: ResponseHead): '' | 'close' | 'keep-alive' {
+    const { manager } = this;
+    if (!this.requestDone) {
+      // What is left of the request will not be read (RFC 9112 section 9.6).
+      manager.config.stats[HTTP.slot.downstream_rq_response_before_rq_complete]++;
+      manager.closeAfterResponse();
+    }
+    const http10 = this.info.protocol === 'HTTP/1.0';
+    // HTTP/1.0 knows no chunks: such an answer ends with the connection.
+    if (http10 && !head.headers.has(CONTENT_LENGTH)) manager.closeAfterResponse();
+    if (manager.mustClose()) return this.upgraded && opensTunnel(this.request!.method, head.status) ? '' : 'close';
+    return http10 ? 'keep-alive' : '';
+  }
+
+  logPeriodically(): void {
+    this.logNow(AccessLogType.DownstreamPeriodic);
+  }
+
+  /** Writes an entry of this type before the stream's end; its route is known by then, as it is in Envoy. */
+  private logNow(type: number): void {
+    const { accessLoggers } = this.manager.config;
+    if (accessLoggers.length === 0) return;
+    if (this.request !== undefined && this.info.upstreamCluster === '') {
+      this.info.upstreamCluster = this.route?.selectCluster(this.request) ?? '';
+    }
+    this.accessLogType = type;
+    for (const accessLogger of accessLoggers) accessLogger.log(this);
+    this.accessLogType = undefined;
   }
 
   private finishRequest(): void {
     this.requestDone = true;
     this.info.lastDownstreamByteReceived = now;
-    this.requestTimer?.stop();
+    this.timers.stopRequestTimeout();
   }
 
   private finishResponse(): void {
@@ -328,16 +448,15 @@ export class ActiveStream implements RequestReceiver, FormatContext {
 
   /** An exception in the code of a filter, or ours: this request ends, the process goes on. */
   private onFault(error: unknown): void {
-    log.error(`${streamTag(this.manager.info.id, this.streamId)}fault in the code of a request: ${describe(error)}`);
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    log.error(`${streamTag(this.manager.info.id, this.streamId)}fault in the code of a request: ${text}`);
     this.sendLocalReply(500, '', 'internal_error', -1, undefined);
   }
 
   private end(): void {
     if (this.over) return;
     this.over = true;
-    this.idleTimer.stop();
-    this.requestTimer?.stop();
-    this.durationTimer?.stop();
+    this.timers.stop();
     this.filters.stopDecoding();
     this.filters.destroy();
     this.info.endMonotonic = now;
@@ -348,50 +467,12 @@ export class ActiveStream implements RequestReceiver, FormatContext {
 
   private count(): void {
     const { config } = this.manager;
-    const { stats, listenerStats } = config;
+    const { stats } = config;
     stats[HTTP.slot.downstream_rq_active]--;
+    if (this.upgraded) stats[HTTP.slot.downstream_cx_upgrades_active]--;
     config.requestTime.record(this.info.endMonotonic - this.info.startMonotonic);
-    const code = this.info.responseCode;
-    if (code === 0) return;
-    const family = families[Math.floor(code / 100)];
-    stats[HTTP.slot.downstream_rq_completed]++;
-    listenerStats[LISTENER_HTTP.slot.downstream_rq_completed]++;
-    if (family === undefined) return;
-    stats[HTTP.slot[family]]++;
-    listenerStats[LISTENER_HTTP.slot[family]]++;
+    if (!this.succeeded) countAnswer(config, this.info.responseCode);
   }
 }
 
-const families = [
-  undefined,
-  'downstream_rq_1xx',
-  'downstream_rq_2xx',
-  'downstream_rq_3xx',
-  'downstream_rq_4xx',
-  'downstream_rq_5xx',
-] as const;
-
 const continueHead: ResponseHead = { status: 100, protocol: 'HTTP/1.1', headers: new HeaderMap() };
-
-/** Bodies of refusals by the codec: the reason phrase. */
-const codecErrorBodies: Record<number, string> = {
-  400: 'Bad Request',
-  426: 'Upgrade Required',
-  431: 'Request Header Fields Too Large',
-  501: 'Not Implemented',
-};
-
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
-/** A head as Envoy's debug log shows it. */
-function dump(head: RequestHead | ResponseHead): string {
-  const lines: string[] = [];
-  if ('method' in head) {
-    lines.push(`':authority', '${head.authority}'`, `':path', '${head.path}'`, `':method', '${head.method}'`);
-  } else lines.push(`':status', '${head.status}'`);
-  const { names, values } = head.headers;
-  for (let i = 0; i < names.length; i++) lines.push(`'${names[i].text}', '${values[i]}'`);
-  return `${lines.join('\n')}\n`;
-}

@@ -1,5 +1,4 @@
 /** Step 5 of the data path: one client connection: makes its streams, closes it when it idles, drains or has served enough. */
-import type { CodecError } from '../../native-free/http1/codec.ts';
 import { now } from '../common/clock.ts';
 import { connectionTag, logger } from '../common/log.ts';
 import { HTTP } from '../common/stats/layouts.ts';
@@ -17,6 +16,7 @@ const log = logger('http');
 const IdleTimeout = 0;
 const MaxDuration = 1;
 const HeadersTimeout = 2;
+const DrainEnd = 3;
 
 /** Milliseconds an idle connection is kept while draining: a request may be on its way to us, and closing would lose it. */
 const drainGrace = 1000;
@@ -25,17 +25,21 @@ export class ConnectionManager implements ServerCodecCallbacks {
   readonly config: HttpConnectionManagerConfig;
   readonly info: ConnectionInfo;
   private readonly connection: Connection;
-  private readonly codec: Http1ServerConnection;
   private readonly drainState: DrainState;
   private readonly onGone: () => void;
   private readonly openedAt = now;
   private readonly idleTimer: Timer;
   private durationTimer: Timer | undefined;
   private headersTimer: Timer | undefined;
+  private drainTimer: Timer | undefined;
   private stream: ActiveStream | undefined;
   private served = 0;
+  /** The connection ends with the present answer, or now when there is none. */
   private closing = false;
+  /** The next answer is to be the last: the connection was idle or open for too long. */
   private draining = false;
+  /** As above, because its listener goes away. */
+  private leaving = false;
 
   constructor(
     config: HttpConnectionManagerConfig,
@@ -50,16 +54,18 @@ export class ConnectionManager implements ServerCodecCallbacks {
     this.drainState = drainState;
     this.onGone = onGone;
     this.idleTimer = new Timer(this, IdleTimeout);
-    this.codec = new Http1ServerConnection(connection, this, config);
+    new Http1ServerConnection(connection, this, config);
     const { stats } = config;
     stats[HTTP.slot.downstream_cx_total]++;
     stats[HTTP.slot.downstream_cx_active]++;
     stats[HTTP.slot.downstream_cx_http1_total]++;
     stats[HTTP.slot.downstream_cx_http1_active]++;
+    connection.flushTimeout = config.delayedCloseTimeout;
     connection.counters = {
       stats,
       received: HTTP.slot.downstream_cx_rx_bytes_total,
       sent: HTTP.slot.downstream_cx_tx_bytes_total,
+      waiting: HTTP.slot.downstream_cx_tx_bytes_buffered,
     };
     if (config.idleTimeout > 0) this.idleTimer.start(config.idleTimeout);
     if (config.maxConnectionDuration > 0) {
@@ -70,10 +76,8 @@ export class ConnectionManager implements ServerCodecCallbacks {
 
   // === ServerCodecCallbacks ===
 
-  newStream(encoder: ResponseEncoder, keepAlive: boolean): RequestReceiver {
+  newStream(encoder: ResponseEncoder): RequestReceiver {
     this.idleTimer.stop();
-    this.headersTimer?.stop();
-    if (!keepAlive) this.closing = true;
     this.served++;
     const { maxRequestsPerConnection, stats } = this.config;
     if (maxRequestsPerConnection > 0 && this.served >= maxRequestsPerConnection) {
@@ -84,38 +88,50 @@ export class ConnectionManager implements ServerCodecCallbacks {
     return this.stream;
   }
 
-  onCodecError(encoder: ResponseEncoder, error: CodecError): void {
-    const stream = new ActiveStream(this, encoder);
-    this.stream = stream;
-    this.codec.bind(stream);
-    stream.onCodecError(error);
+  /** A stream for a request that another one has read, e.g. after an internal redirect. */
+  succeedingStream(encoder: ResponseEncoder): ActiveStream {
+    this.stream = new ActiveStream(this, encoder);
+    encoder.bind(this.stream);
+    return this.stream;
   }
 
-  onHeadStarted(): void {
+  onHeadIncomplete(): void {
     const { requestHeadersTimeout } = this.config;
     if (requestHeadersTimeout === 0) return;
     this.headersTimer ??= new Timer(this, HeadersTimeout);
-    if (!this.headersTimer.running) this.headersTimer.start(requestHeadersTimeout);
+    this.headersTimer.start(requestHeadersTimeout);
+  }
+
+  onHeadComplete(keepAlive: boolean): void {
+    this.headersTimer?.stop();
+    if (!keepAlive) this.closing = true;
   }
 
   onIdle(): void {
-    if (this.mustClose()) {
-      this.connection.closeAfterFlush(0);
-      return;
-    }
-    if (this.config.idleTimeout > 0) this.idleTimer.start(this.config.idleTimeout);
+    const { idleTimeout, delayedCloseTimeout } = this.config;
+    if (this.closing) this.connection.closeAfterFlush(delayedCloseTimeout);
+    else if (this.leaving || this.drainState.draining) this.leave();
+    else if (!this.draining && idleTimeout > 0) this.idleTimer.start(idleTimeout);
   }
 
-  onConnectionClosed(local: boolean, reason: string): void {
+  onConnectionClosed(local: boolean, reason: string, active: boolean): void {
     this.idleTimer.stop();
     this.durationTimer?.stop();
     this.headersTimer?.stop();
+    this.drainTimer?.stop();
     const { stats } = this.config;
+    if (active) {
+      const { slot } = HTTP;
+      stats[slot.downstream_cx_destroy_active_rq]++;
+      stats[local ? slot.downstream_cx_destroy_local_active_rq : slot.downstream_cx_destroy_remote_active_rq]++;
+    }
     stats[HTTP.slot.downstream_cx_active]--;
     stats[HTTP.slot.downstream_cx_http1_active]--;
     stats[HTTP.slot.downstream_cx_destroy]++;
     stats[local ? HTTP.slot.downstream_cx_destroy_local : HTTP.slot.downstream_cx_destroy_remote]++;
+    if (this.connection.closeTimedOut) stats[HTTP.slot.downstream_cx_delayed_close_timeout]++;
     this.config.connectionLength.record(now - this.openedAt);
+    if (this.info.stream !== undefined && this.served > 0) this.info.stream.protocol = 'HTTP/1.1';
     if (log.debugOn) log.debug(`${connectionTag(this.info.id)}closed ${local ? 'by us' : `by the client ${reason}`}`);
     this.onGone();
   }
@@ -125,8 +141,9 @@ export class ConnectionManager implements ServerCodecCallbacks {
   /** Whether the answer about to go out is the last one. */
   mustClose(): boolean {
     if (this.closing) return true;
-    if (!this.draining && !this.drainState.draining) return false;
-    this.config.stats[HTTP.slot.downstream_cx_drain_close]++;
+    const leaving = this.leaving || this.drainState.draining;
+    if (!leaving && !this.draining) return false;
+    if (leaving) this.config.stats[HTTP.slot.downstream_cx_drain_close]++;
     this.closing = true;
     return true;
   }
@@ -141,8 +158,7 @@ export class ConnectionManager implements ServerCodecCallbacks {
 
   /** Lets the connection end: with the next answer, or when no request has come for a while. */
   drain(): void {
-    this.draining = true;
-    if (this.stream === undefined) this.idleTimer.start(drainGrace);
+    this.leave();
   }
 
   closeNow(): void {
@@ -150,29 +166,45 @@ export class ConnectionManager implements ServerCodecCallbacks {
   }
 
   onTimer(kind: number): void {
+    if (kind === IdleTimeout) this.onIdleTimeout();
+    else if (kind === MaxDuration) this.onMaxDuration();
+    else if (kind === HeadersTimeout) this.stream?.onHeadersTimeout();
+    else this.onDrainEnd();
+  }
+
+  private onIdleTimeout(): void {
     const { stats } = this.config;
-    if (kind === IdleTimeout) {
-      stats[this.draining ? HTTP.slot.downstream_cx_drain_close : HTTP.slot.downstream_cx_idle_timeout]++;
+    stats[this.leaving ? HTTP.slot.downstream_cx_drain_close : HTTP.slot.downstream_cx_idle_timeout]++;
+    if (this.leaving) this.connection.closeAfterFlush(0);
+    else this.startDrainSequence();
+  }
+
+  private onMaxDuration(): void {
+    this.config.stats[HTTP.slot.downstream_cx_max_duration_reached]++;
+    // With http1_safe_max_connection_duration only an answer ends the connection.
+    if (this.config.safeMaxConnectionDuration) this.draining = true;
+    else this.startDrainSequence();
+  }
+
+  /** A request may be on its way to us: it is still answered, within drain_timeout. */
+  private startDrainSequence(): void {
+    if (this.draining) return;
+    if (this.served === 0) {
       this.connection.closeAfterFlush(0);
-    } else if (kind === MaxDuration) {
-      stats[HTTP.slot.downstream_cx_max_duration_reached]++;
-      this.drain();
-    } else this.onHeadersTimeout();
+      return;
+    }
+    this.draining = true;
+    this.drainTimer = new Timer(this, DrainEnd);
+    this.drainTimer.start(this.config.drainTimeout);
   }
 
-  private onHeadersTimeout(): void {
-    if (this.stream !== undefined) return;
-    this.config.stats[HTTP.slot.downstream_rq_header_timeout]++;
-    this.codec.refuseHead();
-  }
-
-  /** A stream for a head that did not come in time. */
-  answerHeadersTimeout(encoder: ResponseEncoder): void {
-    const stream = new ActiveStream(this, encoder);
-    this.stream = stream;
-    this.codec.bind(stream);
+  private onDrainEnd(): void {
     this.closing = true;
-    stream.info.protocol = 'HTTP/1.1';
-    stream.sendLocalReply(408, 'request header timeout', 'request_header_timeout', -1, undefined);
+    if (this.stream === undefined) this.connection.closeAfterFlush(this.config.delayedCloseTimeout);
+  }
+
+  private leave(): void {
+    this.leaving = true;
+    if (this.stream === undefined) this.idleTimer.start(drainGrace);
   }
 }

@@ -6,6 +6,7 @@ import { HeaderMap, type RequestHead, type ResponseHead } from '../../native-fre
 import { headerName } from '../../native-free/headers/header_name.ts';
 import { RawClient, requestBytes } from '../../test/support/raw_client.ts';
 import { messageType } from '../api/registry.ts';
+import { ipAddress } from '../common/address.ts';
 import { setLogLevels } from '../common/log.ts';
 import { ThreadStats } from '../common/stats/store.ts';
 import type { ConnectionInfo } from '../common/stream_info.ts';
@@ -41,12 +42,16 @@ async function serve(...filters: (() => StreamFilter)[]): Promise<number> {
     { statPrefix: 'test' } as never,
   );
   const listener = { name: 'test', statPrefix: 'listener.test.', bufferLimit: 1000 };
-  const config = compileConfig(message as never, context, listener as never, filters);
-  const acceptor = new Acceptor({ host: '127.0.0.1', port: 0, reusePort: false, bufferLimit: 1000 }, (connection) => {
-    const address = connection.remoteAddress;
-    const info = { id: connection.id, remoteAddress: address, directRemoteAddress: address } as ConnectionInfo;
-    new ConnectionManager(config, connection, info, context.drain, () => {});
-  });
+  const makers = filters.map((create) => ({ name: 'test', disabled: false, create }));
+  const config = compileConfig(message as never, context, listener as never, makers, new Map());
+  const acceptor = new Acceptor(
+    { address: ipAddress('127.0.0.1', 0), reusePort: false, bufferLimit: 1000 },
+    (connection) => {
+      const address = connection.remoteAddress;
+      const info = { id: connection.id, remoteAddress: address, directRemoteAddress: address } as ConnectionInfo;
+      new ConnectionManager(config, connection, info, context.drain, () => {});
+    },
+  );
   opened.push(acceptor);
   await new Promise<void>((resolve, reject) => acceptor.listen((error) => (error ? reject(error) : resolve())));
   return acceptor.port;

@@ -9,6 +9,7 @@ import {
   DataStatus,
   type DecoderFilterCallbacks,
   type EncoderFilterCallbacks,
+  type FilterMaker,
   HeadersStatus,
   type StreamFilter,
   TrailersStatus,
@@ -35,13 +36,15 @@ class Progress {
 class FilterEntry implements DecoderFilterCallbacks, EncoderFilterCallbacks {
   readonly stream: ActiveStream;
   readonly filter: StreamFilter;
+  readonly name: string;
   readonly index: number;
   readonly decoding = new Progress();
   encoding: Progress | undefined;
 
-  constructor(stream: ActiveStream, filter: StreamFilter, index: number) {
+  constructor(stream: ActiveStream, filter: StreamFilter, name: string, index: number) {
     this.stream = stream;
     this.filter = filter;
+    this.name = name;
     this.index = index;
   }
 
@@ -66,6 +69,9 @@ class FilterEntry implements DecoderFilterCallbacks, EncoderFilterCallbacks {
   get route(): Route | undefined {
     return this.stream.route;
   }
+  get perRouteConfig(): unknown {
+    return this.stream.route?.perFilterConfig(this.name);
+  }
   get bufferLimit(): number {
     return this.stream.bufferLimit;
   }
@@ -87,8 +93,14 @@ class FilterEntry implements DecoderFilterCallbacks, EncoderFilterCallbacks {
   resumeRequest(): void {
     this.stream.resumeRequest();
   }
-  encodeInformational(head: ResponseHead): void {
-    this.stream.encodeInformational(head);
+  chooseRouteAgain(): Route | undefined {
+    return this.stream.chooseRouteAgain();
+  }
+  recreateStream(body: Buffer | undefined): void {
+    this.stream.recreateStream(body);
+  }
+  encodeInformational(head: ResponseHead): boolean {
+    return this.stream.encodeInformational(head);
   }
   encodeHeaders(head: ResponseHead, endStream: boolean): void {
     this.stream.response = head;
@@ -118,11 +130,11 @@ export class FilterManager {
   /** A local reply or a reset took over: what is under way must not go on. */
   private decodingOver = false;
 
-  constructor(stream: ActiveStream, makers: readonly (() => StreamFilter)[]) {
+  constructor(stream: ActiveStream, makers: readonly FilterMaker[]) {
     this.stream = stream;
     for (let index = 0; index < makers.length; index++) {
-      const filter = makers[index]();
-      const entry = new FilterEntry(stream, filter, index);
+      const filter = makers[index].create();
+      const entry = new FilterEntry(stream, filter, makers[index].name, index);
       this.entries.push(entry);
       filter.setDecoderCallbacks?.(entry);
       filter.setEncoderCallbacks?.(entry);

@@ -1,5 +1,6 @@
 /** Which header names the connection manager treats specially, as bits on the names: one pass over a map finds them all. */
 import type { HeaderMap } from '../../native-free/headers/header_map.ts';
+import type { HeaderName } from '../../native-free/headers/header_name.ts';
 import * as names from '../../native-free/headers/well_known.ts';
 
 export const HeaderRule = {
@@ -11,6 +12,9 @@ export const HeaderRule = {
   EdgeOnly: 4,
   Expect: 8,
   ClientCert: 16,
+  Referer: 32,
+  /** Not on a name: some name of the map occurs more than once. */
+  Repeated: 1 << 20,
 } as const;
 
 const mark = (rule: number, ...list: { flags: number }[]) => {
@@ -55,11 +59,29 @@ mark(
 );
 mark(HeaderRule.Expect, names.EXPECT);
 mark(HeaderRule.ClientCert, names.X_FORWARDED_CLIENT_CERT);
+mark(HeaderRule.Referer, names.REFERER);
 
-/** All rules that some name of the map is under. */
+let pass = 0;
+
+/** All rules that some name of the map is under, and whether a name repeats. */
 export function rulesIn(headers: HeaderMap): number {
   let rules = 0;
   const list = headers.names;
-  for (let i = 0; i < list.length; i++) rules |= list[i].flags;
+  pass = (pass + 1) & 0x3fff_ffff;
+  for (let i = 0; i < list.length; i++) {
+    const name = list[i];
+    rules |= name.flags;
+    if (name.seen === pass) rules |= HeaderRule.Repeated;
+    name.seen = pass;
+  }
   return rules;
+}
+
+/** Repeated fields of a name that Envoy keeps as one value become one field, where the first stood, joined by `,`. */
+export function joinRepeated(headers: HeaderMap, inline: ReadonlySet<HeaderName>): void {
+  const list = headers.names;
+  for (let i = 0; i < list.length; i++) {
+    const name = list[i];
+    if (inline.has(name) && list.indexOf(name, i + 1) >= 0) headers.set(name, headers.getAll(name)!);
+  }
 }

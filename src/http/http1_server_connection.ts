@@ -1,6 +1,7 @@
 /** Step 4 of the data path: HTTP/1.1 towards clients: requests one at a time, answers in order, pipelined bytes kept back. */
 import type { Bytes } from '../../native-free/bytes/bytes.ts';
 import type { HeaderMap, Protocol, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
+import type { HeaderSpelling } from '../../native-free/headers/header_spelling.ts';
 import { CONNECTION } from '../../native-free/headers/well_known.ts';
 import type {
   CodecError,
@@ -19,6 +20,8 @@ export interface Http1ServerOptions {
   readonly decoder: RequestDecoderOptions;
   /** Milliseconds a refused or unfinished client is given to close its side. */
   readonly delayedCloseTimeout: number;
+  /** Spelling of header names in answers whose host did not give one; undefined: lower case. */
+  readonly headerSpelling: HeaderSpelling | undefined;
 }
 
 /** Reads this long mean that a body streams: the next ones go to a private buffer. */
@@ -26,6 +29,7 @@ const bulkRead = 16 * 1024;
 
 export class Http1ServerConnection implements ConnectionCallbacks, RequestDecoderEvents, ResponseEncoder {
   protocol: Protocol = 'HTTP/1.1';
+  upgrade = '';
   private readonly connection: Connection;
   private readonly options: Http1ServerOptions;
   private readonly decoder: Http1RequestDecoder;
@@ -44,6 +48,8 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
   private responseDone = true;
   private chunked = false;
   private close = false;
+  /** The client said itself that it sends no more requests. */
+  private clientCloses = false;
 
   constructor(connection: Connection, callbacks: ServerCodecCallbacks, options: Http1ServerOptions) {
     this.connection = connection;
@@ -57,11 +63,6 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
     return this.connection.blocked;
   }
 
-  /** Bytes of a head have come without its end. */
-  get inHead(): boolean {
-    return this.stream === undefined && !this.decoder.idle;
-  }
-
   // === ConnectionCallbacks ===
 
   onData(bytes: Buffer, start: number, end: number): void {
@@ -71,11 +72,10 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
       this.holding = true;
       return;
     }
-    const taken = this.decoder.decode(bytes, start, end);
+    const taken = this.decode(bytes, start, end);
     if (this.connection.isClosing) return;
     if (start + taken < end) this.kept = Buffer.from(bytes.subarray(start + taken, end));
     this.connection.bulk = !this.requestDone && end - start >= bulkRead;
-    if (this.inHead) this.callbacks.onHeadStarted();
   }
 
   /** A FIN is a disconnect, as in Envoy: what is under way is given up, with or without an answer pending. */
@@ -97,21 +97,28 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
     this.kept = undefined;
     if (stream !== undefined)
       stream.onStreamReset(local ? 'downstream_local_disconnect' : 'downstream_remote_disconnect');
-    this.callbacks.onConnectionClosed(local, reason);
+    this.callbacks.onConnectionClosed(local, reason, stream !== undefined);
   }
 
   // === RequestDecoderEvents ===
 
   onRequestHead(head: RequestHead, framing: Framing, contentLength: number, keepAlive: boolean): void {
+    this.stream ??= this.beginRequest();
     this.protocol = head.protocol;
     this.method = head.method;
     this.requestFraming = framing;
     this.bodyLeft = framing === 'length' ? contentLength : -1;
     this.requestDone = framing === 'none' || this.bodyLeft === 0;
-    this.responseStarted = false;
-    this.responseDone = false;
     this.close = !keepAlive;
-    this.stream = this.callbacks.newStream(this, keepAlive);
+    this.clientCloses = !keepAlive;
+    this.upgrade = this.decoder.upgrade;
+    if (this.upgrade !== '') {
+      // Nothing behind this head is to be read as a request, whatever becomes of the upgrade.
+      this.decoder.startUpgrade();
+      this.requestFraming = 'close';
+      this.requestDone = false;
+    }
+    this.callbacks.onHeadComplete(keepAlive);
     this.stream.decodeHeaders(head, this.requestDone);
   }
 
@@ -137,36 +144,32 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
   }
 
   onCodecError(error: CodecError): void {
-    const { stream } = this;
+    this.stream ??= this.beginRequest();
     this.close = true;
-    if (stream !== undefined) {
-      stream.onCodecError(error);
-      return;
-    }
-    this.beginRefusal();
-    this.callbacks.onCodecError(this, error);
+    this.stream.onCodecError(error);
   }
 
-  /** The head did not come in time. */
-  refuseHead(): void {
-    this.beginRefusal();
-    this.callbacks.answerHeadersTimeout(this);
-  }
-
-  private beginRefusal(): void {
-    this.close = true;
+  private beginRequest(): RequestReceiver {
     this.method = '';
+    this.close = false;
+    this.clientCloses = false;
     this.requestDone = false;
     this.responseStarted = false;
     this.responseDone = false;
+    return this.callbacks.newStream(this);
+  }
+
+  /** The stream of a request begins with its first byte, so that its timers run and its end is logged. */
+  private decode(bytes: Bytes, start: number, end: number): number {
+    const taken = this.decoder.decode(bytes, start, end);
+    if (this.stream === undefined && this.decoder.inHead && !this.connection.isClosing) {
+      this.stream = this.beginRequest();
+      this.callbacks.onHeadIncomplete();
+    }
+    return taken;
   }
 
   // === ResponseEncoder ===
-
-  /** Binds the stream that answers a codec error. */
-  bind(stream: RequestReceiver): void {
-    this.stream = stream;
-  }
 
   encodeInformational(head: ResponseHead): void {
     if (this.protocol === 'HTTP/1.0') return;
@@ -178,10 +181,15 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
     this.responseStarted = true;
     const protocol = this.protocol === 'HTTP/1.0' ? 'HTTP/1.0' : 'HTTP/1.1';
     const framing = responseFramingToSend(this.method, status, headers, endStream, protocol === 'HTTP/1.0');
+    const { headerSpelling } = this.options;
     this.chunked = framing === 'chunked';
     this.sendsBody = framing !== 'none';
     if (framing === 'close' || headers.get(CONNECTION) === 'close') this.close = true;
-    this.connection.writeText(encodeResponseHead(status, headers, framing, protocol));
+    this.connection.writeText(
+      headerSpelling === undefined
+        ? encodeResponseHead(status, headers, framing, protocol)
+        : encodeResponseHead(status, headers, framing, protocol, headerSpelling),
+    );
     if (endStream) this.finishResponse();
   }
 
@@ -212,6 +220,10 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
     else this.connection.closeNow();
   }
 
+  bind(receiver: RequestReceiver): void {
+    this.stream = receiver;
+  }
+
   pauseRequest(): void {
     this.connection.pauseReading();
   }
@@ -226,7 +238,7 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
     this.kept = undefined;
     this.decoder.paused = false;
     if (kept === undefined) return;
-    const taken = this.decoder.decode(kept, 0, kept.length);
+    const taken = this.decode(kept, 0, kept.length);
     if (this.connection.isClosing) return;
     if (taken < kept.length) this.kept = Buffer.from(kept.subarray(taken));
     else if (this.holding) {
@@ -247,8 +259,9 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
       return;
     }
     if (this.close) {
-      // A peer that has sent all it may send cannot be reset by closing at once.
-      this.connection.closeAfterFlush(this.kept === undefined ? 0 : this.options.delayedCloseTimeout);
+      // Only a peer that has sent all it may send cannot be reset by closing at once.
+      const ended = this.clientCloses && this.kept === undefined;
+      this.connection.closeAfterFlush(ended ? 0 : this.options.delayedCloseTimeout);
       return;
     }
     this.callbacks.onIdle();

@@ -1,6 +1,6 @@
-/** Step 5 of the data path: requests the connection manager answers itself because of their host, path or upgrade. */
+/** Step 5 of the data path: requests the connection manager answers itself because of their host or path. */
 import type { RequestHead } from '../../native-free/headers/header_map.ts';
-import { CONNECTION, HTTP2_SETTINGS, LOCATION, UPGRADE } from '../../native-free/headers/well_known.ts';
+import { LOCATION } from '../../native-free/headers/well_known.ts';
 import { HTTP } from '../common/stats/layouts.ts';
 import type { ActiveStream } from './active_stream.ts';
 import type { HttpConnectionManagerConfig } from './config.ts';
@@ -9,18 +9,33 @@ import { normalizeRequestPath } from './path_normalize.ts';
 /** Sends the refusal, if one is due, and tells whether it did. */
 export function refuseRequest(stream: ActiveStream, head: RequestHead, config: HttpConnectionManagerConfig): boolean {
   if (head.authority === '') return refuse(stream, 400, 'missing_host_header');
-  if (head.method === 'CONNECT') {
-    // Whatever the answer: what follows on this connection is not to be read as requests.
-    stream.manager.closeAfterResponse();
-    return false;
-  }
+  if (head.method === 'CONNECT') return false;
   if (head.path[0] !== '/') {
     config.stats[HTTP.slot.downstream_rq_non_relative_path]++;
     stream.sendLocalReply(404, '', 'absolute_path_rejected', -1, undefined);
     return true;
   }
   if (!normalizePath(stream, head, config)) return true;
-  return refuseUpgrade(stream, head);
+  if (config.stripTrailingHostDot) head.authority = withoutTrailingDot(head.authority);
+  if (config.stripHostPort !== 'none') stripHostPort(stream, head, config);
+  return false;
+}
+
+/** `h.` → `h`, `h.:80` → `h:80`. */
+function withoutTrailingDot(host: string): string {
+  const dot = host.lastIndexOf('.');
+  if (dot < 0) return host;
+  return dot === host.length - 1 || host[dot + 1] === ':' ? host.slice(0, dot) + host.slice(dot + 1) : host;
+}
+
+/** Before any virtual host is looked for; `matching`: only the port the connection came to. */
+function stripHostPort(stream: ActiveStream, head: RequestHead, config: HttpConnectionManagerConfig): void {
+  const match = /^(.*):(\d+)$/.exec(head.authority);
+  // The colons of an IPv6 address are within its brackets.
+  if (match === null || (head.authority[0] === '[' && !match[1].endsWith(']'))) return;
+  if (config.stripHostPort === 'any' || Number(match[2]) === stream.manager.info.localAddress.port) {
+    head.authority = match[1];
+  }
 }
 
 /** False when the path is refused. */
@@ -43,17 +58,6 @@ function normalizePath(stream: ActiveStream, head: RequestHead, config: HttpConn
   config.stats[HTTP.slot.downstream_rq_failed_path_normalization]++;
   refuse(stream, 400, 'path_normalization_failed');
   return false;
-}
-
-/** No upgrade is configured: h2c is ignored and served as HTTP/1.1 (RFC 9110 section 7.8), any other is refused. */
-function refuseUpgrade(stream: ActiveStream, head: RequestHead): boolean {
-  const upgrade = head.headers.get(UPGRADE);
-  if (upgrade === undefined || head.headers.get(CONNECTION)?.toLowerCase().includes('upgrade') !== true) return false;
-  if (upgrade.toLowerCase() === 'h2c') {
-    head.headers.remove(HTTP2_SETTINGS);
-    return false;
-  }
-  return refuse(stream, 403, 'upgrade_failed');
 }
 
 function refuse(stream: ActiveStream, status: number, details: string): true {

@@ -1,119 +1,166 @@
 /** Step 5 of the data path: what the connection manager changes in a request's headers before any filter sees them. */
-import { randomUUID } from 'node:crypto';
 import type { HeaderMap, RequestHead } from '../../native-free/headers/header_map.ts';
 import {
   CONNECTION,
   EXPECT,
+  REFERER,
   TE,
   UPGRADE,
+  USER_AGENT,
   VIA,
+  X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER,
+  X_ENVOY_DOWNSTREAM_SERVICE_NODE,
   X_ENVOY_EXTERNAL_ADDRESS,
+  X_ENVOY_INTERNAL,
   X_FORWARDED_FOR,
+  X_FORWARDED_PORT,
   X_FORWARDED_PROTO,
-  X_REQUEST_ID,
 } from '../../native-free/headers/well_known.ts';
+import { inlineRequestHeaders } from '../common/inline_headers.ts';
 import type { Address, ConnectionInfo } from '../common/stream_info.ts';
 import type { HttpConnectionManagerConfig } from './config.ts';
-import { HeaderRule, rulesIn } from './header_rules.ts';
+import { addressFromRight, appendForwardedFor } from './forwarded_for.ts';
+import { HeaderRule, joinRepeated, rulesIn } from './header_rules.ts';
+import { isValidReferer } from './referer.ts';
+import { setRequestId } from './request_id.ts';
 
-/** Applies the manager's rules and answers the trusted address of the client. */
+/** The client as a request's headers and its connection tell. */
+export interface Client {
+  readonly address: Address;
+  readonly internal: boolean;
+}
+
+/**
+ * Applies the manager's rules and answers the trusted address of the client; a number instead is the status of a refusal.
+ * The order is Envoy's, and with it the order of what is added.
+ */
 export function mutateRequestHeaders(
   head: RequestHead,
   config: HttpConnectionManagerConfig,
   connection: ConnectionInfo,
   upgrade: boolean,
-): Address {
+): Address | number {
   const { headers } = head;
   const rules = rulesIn(headers);
+  if ((rules & HeaderRule.Repeated) !== 0) joinRepeated(headers, inlineRequestHeaders);
   if ((rules & HeaderRule.HopByHop) !== 0) removeHopByHop(headers, upgrade);
-  let drop = HeaderRule.Internal | HeaderRule.ClientCert;
-  if (config.useRemoteAddress) drop |= HeaderRule.EdgeOnly;
-  if ((rules & drop) !== 0) headers.removeFlagged(drop);
+  if ((rules & HeaderRule.Internal) !== 0) headers.remove(X_ENVOY_INTERNAL);
+  if ((rules & HeaderRule.Referer) !== 0 && !isValidReferer(headers.get(REFERER)!)) headers.remove(REFERER);
   const client = config.useRemoteAddress
-    ? edgeAddress(headers, config, connection)
-    : innerAddress(headers, config, connection);
-  if (config.useRemoteAddress || !headers.has(X_FORWARDED_PROTO)) {
-    const scheme = connection.tls === undefined ? 'http' : 'https';
-    headers.set(X_FORWARDED_PROTO, scheme);
-  }
-  head.scheme = headers.get(X_FORWARDED_PROTO) === 'https' ? 'https' : 'http';
+    ? edgeClient(headers, config, connection)
+    : innerClient(headers, config, connection);
+  if (typeof client === 'number') return client;
+  setForwardedProto(head, config, connection);
+  const edge = config.useRemoteAddress && !client.internal;
+  if (client.internal) headers.set(X_ENVOY_INTERNAL, 'true');
+  removeUntrusted(headers, rules, client.internal, edge, config);
+  if (config.userAgent !== '') addUserAgent(headers, config);
   if (config.via !== '') appendVia(headers, config.via);
-  if (config.useRemoteAddress) headers.set(X_ENVOY_EXTERNAL_ADDRESS, client.ip);
-  setRequestId(headers, config);
-  return client;
+  if (edge && client.address.ip !== '') headers.set(X_ENVOY_EXTERNAL_ADDRESS, client.address.ip);
+  if (config.generateRequestId) setRequestId(headers, edge, config);
+  return client.address;
 }
 
 /** True when the client waits for `100 Continue`; takes the header out. */
 export function takeExpectContinue(headers: HeaderMap): boolean {
-  const value = headers.get(EXPECT);
+  const value = headers.getAll(EXPECT);
   if (value === undefined || value.toLowerCase() !== '100-continue') return false;
   headers.remove(EXPECT);
   return true;
 }
 
-/** Fields of this connection alone, and those that Connection names (RFC 9110 section 7.6.1); `te: trailers` may pass. */
+/** Fields of this connection alone, and those that Connection names (RFC 9110 section 7.6.1); `te: trailers` may pass, and all that asks for an upgrade. */
 function removeHopByHop(headers: HeaderMap, upgrade: boolean): void {
   const trailers =
     headers
       .get(TE)
       ?.split(',')
       .some((part) => part.trim().toLowerCase() === 'trailers') === true;
-  const protocol = upgrade ? headers.get(UPGRADE) : undefined;
-  const nominated = headers.getAll(CONNECTION);
+  const nominated = upgrade ? undefined : headers.getAll(CONNECTION);
   if (nominated !== undefined) {
     const list = nominated.split(',').map((part) => part.trim().toLowerCase());
     headers.removeIf((name) => list.includes(name.text));
   }
-  headers.removeFlagged(HeaderRule.HopByHop);
+  if (upgrade) {
+    headers.removeIf((name) => (name.flags & HeaderRule.HopByHop) !== 0 && name !== CONNECTION && name !== UPGRADE);
+  } else headers.removeFlagged(HeaderRule.HopByHop);
   if (trailers) headers.add(TE, 'trailers');
-  if (protocol !== undefined) {
-    headers.add(CONNECTION, 'upgrade');
-    headers.add(UPGRADE, protocol);
-  }
 }
 
 /** At the edge the peer is the client, unless trusted hops stand before us; it is appended to X-Forwarded-For. */
-function edgeAddress(headers: HeaderMap, config: HttpConnectionManagerConfig, connection: ConnectionInfo): Address {
+function edgeClient(headers: HeaderMap, config: HttpConnectionManagerConfig, connection: ConnectionInfo): Client {
   const peer = connection.remoteAddress;
-  // Envoy puts its own address for a client on the same machine.
-  const appended = isLoopback(peer.ip) ? config.localAddress : peer.ip;
-  const before = headers.getAll(X_FORWARDED_FOR);
-  const trusted = config.xffNumTrustedHops > 0 ? addressFromRight(before, config.xffNumTrustedHops) : undefined;
-  if (!config.skipXffAppend) headers.set(X_FORWARDED_FOR, before === undefined ? appended : `${before},${appended}`);
-  return trusted ?? peer;
+  const hops = config.xffNumTrustedHops;
+  const alone = config.internalAddresses !== undefined && !headers.has(X_FORWARDED_FOR);
+  const address = (hops > 0 ? addressFromRight(headers, hops)?.address : undefined) ?? peer;
+  if (!config.skipXffAppend) appendForwardedFor(headers, peer, config.localAddress);
+  return { address, internal: alone && config.internalAddresses!.includes(address) };
 }
 
-function isLoopback(ip: string): boolean {
-  return ip === '127.0.0.1' || ip === '::1';
+/** Behind another proxy the client is who the extensions find, by default the last address of X-Forwarded-For. */
+function innerClient(
+  headers: HeaderMap,
+  config: HttpConnectionManagerConfig,
+  connection: ConnectionInfo,
+): Client | number {
+  const peer = connection.remoteAddress;
+  const { originalIp, internalAddresses } = config;
+  for (let i = 0; i < originalIp.length; i++) {
+    const detection = originalIp[i];
+    const found = detection.detect(headers, peer);
+    if (found === undefined && detection.rejectStatus !== 0) return detection.rejectStatus;
+    if (detection.appendsForwardedFor(peer)) appendForwardedFor(headers, peer, config.localAddress);
+    if (found === undefined) continue;
+    const { address } = found;
+    return { address, internal: found.alone && internalAddresses?.includes(address) === true };
+  }
+  return { address: peer, internal: false };
 }
 
-/** Behind another proxy the client is the last address of X-Forwarded-For that is not a trusted hop. */
-function innerAddress(headers: HeaderMap, config: HttpConnectionManagerConfig, connection: ConnectionInfo): Address {
-  const forwarded = headers.getAll(X_FORWARDED_FOR);
-  if (forwarded === undefined) return connection.remoteAddress;
-  return addressFromRight(forwarded, config.xffNumTrustedHops + 1) ?? connection.remoteAddress;
+/** Who stands right before the client may say how it came; others are believed only behind another proxy. */
+function setForwardedProto(head: RequestHead, config: HttpConnectionManagerConfig, connection: ConnectionInfo): void {
+  const { headers } = head;
+  const overwrites = config.useRemoteAddress && config.xffNumTrustedHops === 0;
+  const secure = connection.tls !== undefined;
+  if (overwrites || !headers.has(X_FORWARDED_PROTO)) headers.set(X_FORWARDED_PROTO, secure ? 'https' : 'http');
+  if (config.appendXForwardedPort && connection.localAddress.ip !== '') {
+    if (overwrites || !headers.has(X_FORWARDED_PORT)) {
+      headers.set(X_FORWARDED_PORT, String(connection.localAddress.port));
+    }
+  }
+  if (config.schemeToSet !== '') headers.set(X_FORWARDED_PROTO, config.schemeToSet);
+  const proto = headers.get(X_FORWARDED_PROTO)!.toLowerCase();
+  if (config.schemeToSet !== '') head.scheme = config.schemeToSet;
+  else if (proto === 'https' || proto === 'http') head.scheme = proto;
+  else head.scheme = secure ? 'https' : 'http';
 }
 
-/** The `position`th address from the right, 1 being the last; undefined when there are fewer or it is no address. */
-function addressFromRight(list: string | undefined, position: number): Address | undefined {
-  if (list === undefined) return undefined;
-  const parts = list.split(',');
-  const text = parts[parts.length - position]?.trim();
-  if (text === undefined || !looksLikeAddress.test(text)) return undefined;
-  return { ip: text, port: 0, text: text.includes(':') ? `[${text}]:0` : `${text}:0` };
+/** Only clients of ours steer the proxy by x-envoy headers. */
+function removeUntrusted(
+  headers: HeaderMap,
+  rules: number,
+  internal: boolean,
+  edge: boolean,
+  config: HttpConnectionManagerConfig,
+): void {
+  let drop: number = HeaderRule.ClientCert;
+  if (!internal) drop |= HeaderRule.Internal;
+  if (edge) drop |= HeaderRule.EdgeOnly;
+  if ((rules & drop) !== 0) headers.removeFlagged(drop);
+  const internalOnly = config.routes?.internalOnlyHeaders;
+  if (!internal && internalOnly !== undefined && internalOnly.length > 0) {
+    for (const name of internalOnly) headers.remove(name);
+  }
 }
 
-const looksLikeAddress = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$/;
+/** The name of this proxy's cluster stands for a client that gives none, and says who sent the request on. */
+function addUserAgent(headers: HeaderMap, config: HttpConnectionManagerConfig): void {
+  headers.set(X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER, config.userAgent);
+  if ((headers.get(USER_AGENT) ?? '') === '') headers.set(USER_AGENT, config.userAgent);
+  if (config.nodeName !== '') headers.set(X_ENVOY_DOWNSTREAM_SERVICE_NODE, config.nodeName);
+}
 
 function appendVia(headers: HeaderMap, via: string): void {
   const before = headers.getAll(VIA);
   headers.set(VIA, before === undefined ? via : `${before}, ${via}`);
-}
-
-/** Keeps the client's id where it is trusted, else makes one; character 15 tells tracing `4`, not traced. */
-function setRequestId(headers: HeaderMap, config: HttpConnectionManagerConfig): void {
-  if (!config.generateRequestId) return;
-  const keep = !config.useRemoteAddress || config.preserveExternalRequestId;
-  if (keep && headers.has(X_REQUEST_ID)) return;
-  headers.set(X_REQUEST_ID, randomUUID());
 }

@@ -2,36 +2,38 @@
 import type { RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
 import { CONNECTION, DATE, SERVER, UPGRADE, VIA, X_REQUEST_ID } from '../../native-free/headers/well_known.ts';
 import { httpDate } from '../common/clock.ts';
+import { inlineResponseHeaders } from '../common/inline_headers.ts';
 import type { HttpConnectionManagerConfig } from './config.ts';
-import { HeaderRule, rulesIn } from './header_rules.ts';
+import { HeaderRule, joinRepeated, rulesIn } from './header_rules.ts';
 
-/** Order of what is added: date, server, via, x-request-id, connection. */
+/** Order of what is added: date, server, x-request-id, via, connection. */
 export function mutateResponseHeaders(
   head: ResponseHead,
   request: RequestHead | undefined,
   config: HttpConnectionManagerConfig,
-  close: boolean,
+  upgrade: boolean,
+  connection: '' | 'close' | 'keep-alive',
 ): void {
   const { headers } = head;
-  if ((rulesIn(headers) & HeaderRule.HopByHop) !== 0) {
-    const upgrade = head.status === 101 ? headers.get(UPGRADE) : undefined;
-    headers.removeFlagged(HeaderRule.HopByHop);
-    if (upgrade !== undefined) {
-      headers.add(CONNECTION, 'Upgrade');
-      headers.add(UPGRADE, upgrade);
-    }
+  const rules = rulesIn(headers);
+  if ((rules & HeaderRule.Repeated) !== 0) joinRepeated(headers, inlineResponseHeaders);
+  if ((rules & HeaderRule.HopByHop) !== 0) {
+    // Both sides of an upgrade see each other's word as it is.
+    if (upgrade && headers.has(UPGRADE)) {
+      headers.removeIf((name) => (name.flags & HeaderRule.HopByHop) !== 0 && name !== CONNECTION && name !== UPGRADE);
+    } else headers.removeFlagged(HeaderRule.HopByHop);
   }
   if (!headers.has(DATE)) headers.add(DATE, httpDate());
   setServer(head, config);
-  if (config.via !== '') {
-    const before = headers.getAll(VIA);
-    headers.set(VIA, before === undefined ? config.via : `${before}, ${config.via}`);
-  }
   if (config.alwaysSetRequestId) {
     const id = request?.headers.get(X_REQUEST_ID);
     if (id !== undefined) headers.set(X_REQUEST_ID, id);
   }
-  if (close) headers.add(CONNECTION, 'close');
+  if (config.via !== '') {
+    const before = headers.getAll(VIA);
+    headers.set(VIA, before === undefined ? config.via : `${before}, ${config.via}`);
+  }
+  if (connection !== '') headers.set(CONNECTION, connection);
 }
 
 function setServer(head: ResponseHead, config: HttpConnectionManagerConfig): void {

@@ -6,6 +6,10 @@ import type { CodecError } from '../../native-free/http1/codec.ts';
 /** Writes the answer to one request. */
 export interface ResponseEncoder {
   readonly protocol: Protocol;
+  /** What the request wants its stream to become: a protocol as it names it, `CONNECT`, or empty. */
+  readonly upgrade: string;
+  /** From now on another receiver hears of the request and of the client. */
+  bind(receiver: RequestReceiver): void;
   encodeInformational(head: ResponseHead): void;
   encodeHeaders(head: ResponseHead, endStream: boolean): void;
   encodeData(bytes: Bytes, start: number, end: number, endStream: boolean): void;
@@ -35,15 +39,14 @@ export interface RequestReceiver {
 
 /** What a codec asks of the connection manager. */
 export interface ServerCodecCallbacks {
-  /** A request begins. `keepAlive` is what the request itself asks for. */
-  newStream(encoder: ResponseEncoder, keepAlive: boolean): RequestReceiver;
-  /** Bytes that are no request; answers by a stream of its own that is told the error. */
-  onCodecError(encoder: ResponseEncoder, error: CodecError): void;
-  /** The first bytes of a head have come, and not its end. */
-  onHeadStarted(): void;
-  /** The head did not come in time; answers by a stream of its own. */
-  answerHeadersTimeout(encoder: ResponseEncoder): void;
+  /** The first bytes of a request have come. */
+  newStream(encoder: ResponseEncoder): RequestReceiver;
+  /** Its head has not come whole with them. */
+  onHeadIncomplete(): void;
+  /** Its head has come whole. `keepAlive` is what the request itself asks for. */
+  onHeadComplete(keepAlive: boolean): void;
   /** The connection carries no stream at present. */
   onIdle(): void;
-  onConnectionClosed(local: boolean, reason: string): void;
+  /** `active`: a request was under way. */
+  onConnectionClosed(local: boolean, reason: string, active: boolean): void;
 }

@@ -1,48 +1,68 @@
 /** Step 1 of the data path: a listening socket of one worker, and the connections it accepts. */
 import { createServer, type ListenOptions, type Server, Socket } from 'node:net';
+import { isPipe } from '../common/address.ts';
+import type { AcceptedSocketOptions } from '../common/socket_options.ts';
+import type { Address } from '../common/stream_info.ts';
+import { UnixPath } from '../common/unix_path.ts';
 import { Connection, type ConnectionCallbacks } from './connection.ts';
 import { takeRawHandles } from './raw_handle.ts';
-import { sharedReadBuffer } from './read_buffers.ts';
+import { readBufferFor } from './read_buffers.ts';
 
 export interface AcceptOptions {
-  /** IP address or absolute UNIX socket path. */
-  readonly host: string;
-  readonly port: number;
-  readonly path?: string;
+  /** An IP address with port, or a UNIX socket. */
+  readonly address: Address;
+  /** Permissions of a UNIX socket's file; 0: as the umask leaves them. */
+  readonly mode?: number;
+  /** Shared with the sockets of other workers; not for UNIX sockets. */
   readonly reusePort: boolean;
+  /** Connections the system holds until they are accepted; undefined: the system's most. */
   readonly backlog?: number;
   /** Per-connection buffer limit in bytes. */
   readonly bufferLimit: number;
+  readonly socket?: AcceptedSocketOptions;
 }
 
 /** Makes the owner of a connection that was accepted; it must set `callbacks` before it returns. */
-export type OnAccept = (connection: Connection) => void;
+export type OnAccept = (connection: Connection, acceptor: Acceptor) => void;
 
 const ignore: ConnectionCallbacks = { onData() {}, onEnd() {}, onBlocked() {}, onWritable() {}, onClosed() {} };
+/** The kernel cuts it to net.core.somaxconn, which is Envoy's default. */
+const mostBacklog = 65_535;
 
 export class Acceptor {
+  readonly address: Address;
   private readonly server: Server;
   private readonly options: AcceptOptions;
 
   constructor(options: AcceptOptions, onAccept: OnAccept) {
     this.options = options;
-    const accept = (socket: Socket) => onAccept(adopt(socket, options.bufferLimit));
-    this.server = createServer({ noDelay: true, allowHalfOpen: true, highWaterMark: 1 }, accept);
+    this.address = options.address;
+    const accept = (connection: Connection) => {
+      if (options.socket !== undefined) setOptions(connection.socket, options.socket);
+      onAccept(connection, this);
+      if (!connection.started) connection.start();
+    };
+    this.server = createServer({ noDelay: true, allowHalfOpen: true, highWaterMark: 1 }, (socket) =>
+      accept(adopt(socket, options.bufferLimit)),
+    );
     this.server.on('listening', () => {
-      takeRawHandles(this.server, (handle) => onAccept(adoptHandle(handle, options.bufferLimit)));
+      takeRawHandles(this.server, (handle) => accept(adoptHandle(handle, options.bufferLimit)));
     });
   }
 
-  /** Binds and listens; `onListening` gets the error, if any. */
+  /** Binds and listens; `done` gets the error, if any. */
   listen(done: (error: NodeJS.ErrnoException | undefined) => void): void {
-    const { host, port, path, reusePort, backlog } = this.options;
+    const { address, mode, reusePort, backlog } = this.options;
     const fail = (error: NodeJS.ErrnoException) => done(error);
     this.server.once('error', fail);
-    const where: ListenOptions = path === undefined ? { host, port, reusePort } : { path };
-    this.server.listen({ ...where, backlog: backlog ?? 4096 }, () => {
+    const unix = isPipe(address) ? new UnixPath(address.text) : undefined;
+    const where: ListenOptions =
+      unix === undefined ? { host: address.ip, port: address.port, reusePort } : { path: unix.bind };
+    this.server.listen({ ...where, backlog: backlog ?? mostBacklog }, () => {
       this.server.off('error', fail);
       // Running out of descriptors must not end the worker: what cannot be accepted stays in the backlog.
       this.server.on('error', () => {});
+      unix?.publish(mode ?? 0);
       done(undefined);
     });
   }
@@ -57,6 +77,25 @@ export class Acceptor {
   close(): void {
     this.server.close();
   }
+}
+
+function setOptions(socket: Socket, { keepAlive, typeOfService }: AcceptedSocketOptions): void {
+  if (keepAlive !== undefined) {
+    // Interval and count are arguments since Node 26; before it takes no notice of them.
+    (socket.setKeepAlive as (on: boolean, time: number, interval: number, probes: number) => void).call(
+      socket,
+      true,
+      keepAlive.time * 1000,
+      keepAlive.interval * 1000,
+      keepAlive.probes,
+    );
+  }
+  if (typeOfService !== undefined) (socket as SocketWithTos).setTypeOfService?.(typeOfService);
+}
+
+/** Since Node 25. */
+interface SocketWithTos {
+  setTypeOfService?(tos: number): unknown;
 }
 
 /** The way without private parts of Node: reads come as 'data' events in buffers of their own. */
@@ -75,7 +114,7 @@ function adoptHandle(handle: unknown, bufferLimit: number): Connection {
     highWaterMark: 1,
     manualStart: true,
     onread: {
-      buffer: () => (connection === undefined ? sharedReadBuffer : connection.nextReadBuffer()),
+      buffer: () => (connection === undefined ? readBufferFor(bufferLimit) : connection.nextReadBuffer()),
       callback: (length: number) => {
         connection!.onRead(length);
         return true;
@@ -84,6 +123,6 @@ function adoptHandle(handle: unknown, bufferLimit: number): Connection {
   };
   const socket = new Socket(options as never);
   connection = new Connection(socket, ignore, bufferLimit);
-  socket.resume();
+  connection.started = false;
   return connection;
 }

@@ -5,7 +5,8 @@ import { tick } from '../common/clock.ts';
 import type { Address } from '../common/stream_info.ts';
 import { Timer } from '../common/timers.ts';
 import { markDirty, runEvent } from './event.ts';
-import { type ReadLease, releaseLease, sharedReadBuffer, takeLease, unpinLease } from './read_buffers.ts';
+import { type ReadLease, readBufferFor, releaseLease, takeLease, unpinLease } from './read_buffers.ts';
+import { countSocket } from './socket_budget.ts';
 
 /** What a connection tells its owner. Bytes are lent for the call. `onClosed` comes exactly once and last. */
 export interface ConnectionCallbacks {
@@ -26,6 +27,8 @@ export interface ByteCounters {
   readonly stats: Float64Array;
   readonly received: number;
   readonly sent: number;
+  /** Gauge of the bytes that wait because the peer does not take them. */
+  readonly waiting?: number;
 }
 
 /** Bodies up to this size are appended to the text of a head and leave in the same string. */
@@ -51,13 +54,25 @@ export class Connection {
   bulk = false;
   /** Bytes that may be read ahead of a slow consumer: the configured buffer limit of its listener or cluster. */
   readonly bufferLimit: number;
+  /** Milliseconds without progress after which a closing connection gives up what its peer does not take; 0: never. */
+  flushTimeout = 1000;
   /** True between a write that did not leave at once and its drain. */
   blocked = false;
   closed = false;
+  /** It was closed because its peer did not close in time. */
+  closeTimedOut = false;
   dirty = false;
   private closing = false;
   private peerEnded = false;
+  /** Reading begins with `start()`: until then a pause only counts. */
+  started = true;
   private pauses = 0;
+  /** Bytes that were gathered before they must leave; at most the slab, less with a smaller buffer limit. */
+  private readonly gatherLimit: number;
+  private readonly readBuffer: Buffer;
+  /** What the gauge of waiting bytes holds of this connection. */
+  private waiting = 0;
+  private closeDelay = 0;
   private lease: ReadLease | undefined;
   /** A buffer has been named to the socket. */
   private reading = false;
@@ -74,6 +89,9 @@ export class Connection {
     this.socket = socket;
     this.callbacks = callbacks;
     this.bufferLimit = bufferLimit;
+    countSocket(1);
+    this.readBuffer = readBufferFor(bufferLimit);
+    this.gatherLimit = Math.min(slabSize, this.readBuffer.length);
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.error = error.code ?? error.message;
     });
@@ -89,7 +107,7 @@ export class Connection {
       this.reading = true;
       this.lease = undefined;
       if (lease !== undefined) releaseLease(lease);
-      return sharedReadBuffer;
+      return this.readBuffer;
     }
     this.reading = true;
     if (lease !== undefined && lease.pins === 0) return undefined;
@@ -102,7 +120,7 @@ export class Connection {
   onRead(length: number): void {
     const { lease } = this;
     currentLease = lease;
-    this.onBytes(lease === undefined ? sharedReadBuffer : lease.buffer, length);
+    this.onBytes(lease === undefined ? this.readBuffer : lease.buffer, length);
     currentLease = undefined;
   }
 
@@ -142,7 +160,7 @@ export class Connection {
       markDirty(this);
       return;
     }
-    if (text.length + this.slabUsed + length <= slabSize) {
+    if (text.length + this.slabUsed + length <= this.gatherLimit) {
       this.copyToSlab(bytes, start, end);
       return;
     }
@@ -165,11 +183,17 @@ export class Connection {
 
   /** Stops reading until as many `resumeReading()` calls have come. */
   pauseReading(): void {
-    if (this.pauses++ === 0 && !this.closed) this.socket.pause();
+    if (this.pauses++ === 0 && this.started && !this.closed) this.socket.pause();
   }
 
   resumeReading(): void {
-    if (--this.pauses === 0 && !this.closed) this.socket.resume();
+    if (--this.pauses === 0 && this.started && !this.closed) this.socket.resume();
+  }
+
+  /** Begins to read, unless the owner has paused: Node reads once in any case after a pause that follows a resume. */
+  start(): void {
+    this.started = true;
+    if (this.pauses === 0 && !this.socket.destroyed) this.socket.resume();
   }
 
   /** Closes at once; unsent bytes are lost. */
@@ -179,11 +203,12 @@ export class Connection {
     this.socket.destroy();
   }
 
-  /** Closes with a TCP reset. */
+  /** Closes with a TCP reset; a UNIX socket has none and is just closed. */
   reset(): void {
     if (this.closed) return;
     this.closing = true;
-    this.socket.resetAndDestroy();
+    if (this.socket.remoteFamily === undefined) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   /**
@@ -198,16 +223,24 @@ export class Connection {
       this.socket.destroy();
       return;
     }
-    this.socket.end();
+    this.closeDelay = delay;
+    this.endWrites();
     while (this.pauses > 0) this.resumeReading();
     this.closeTimer = new Timer(this, DelayedClose);
-    this.closeTimer.start(Math.max(delay, 1000));
+    if (this.blocked) this.startFlushTimer();
+    else this.closeTimer.start(delay);
   }
 
   /** Sends FIN and keeps reading. */
   shutdownWrite(): void {
     if (this.closed || this.closing) return;
     this.flush();
+    this.endWrites();
+  }
+
+  /** Node tells no 'drain' once the end is asked for. */
+  private endWrites(): void {
+    if (this.blocked) this.socket.once('finish', this.drained);
     this.socket.end();
   }
 
@@ -225,8 +258,25 @@ export class Connection {
     return socketAddress(socket.localAddress, socket.localPort);
   }
 
+  /** The time to close is over, unless the peer still takes what we have for it: then it gets as long again. */
   onTimer(): void {
+    if (this.blocked && this.socket.writableLength < this.waiting) {
+      this.startFlushTimer();
+      return;
+    }
+    this.closeTimedOut = true;
     this.socket.destroy();
+  }
+
+  private startFlushTimer(): void {
+    this.noteWaiting(this.socket.writableLength);
+    if (this.flushTimeout > 0) this.closeTimer!.start(this.flushTimeout);
+  }
+
+  private noteWaiting(bytes: number): void {
+    const { counters } = this;
+    if (counters?.waiting !== undefined) counters.stats[counters.waiting] += bytes - this.waiting;
+    this.waiting = bytes;
   }
 
   private copyToSlab(bytes: Buffer, start: number, end: number): void {
@@ -279,6 +329,7 @@ export class Connection {
   }
 
   private block(): void {
+    this.noteWaiting(this.socket.writableLength);
     if (this.blocked) return;
     this.blocked = true;
     this.socket.once('drain', this.drained);
@@ -296,10 +347,24 @@ export class Connection {
     for (const lease of pinned) unpinLease(lease);
   }
 
+  /** Everything has left. */
+  onDrained(): void {
+    this.blocked = false;
+    this.noteWaiting(0);
+    this.unpin();
+    if (!this.closing) this.callbacks.onWritable();
+    else if (this.closeTimer !== undefined) {
+      if (this.closeDelay === 0) this.socket.destroy();
+      else this.closeTimer.start(this.closeDelay);
+    }
+  }
+
   /** The socket is gone: gives back its buffers and tells the owner. */
   finish(): void {
     if (this.closed) return;
     this.closed = true;
+    countSocket(-1);
+    this.noteWaiting(0);
     if (slabHolder === this) slabHolder = undefined;
     this.closeTimer?.stop();
     this.text = '';
@@ -334,9 +399,7 @@ function onClose(connection: Connection): void {
 
 function onDrain(connection: Connection): void {
   tick();
-  connection.blocked = false;
-  connection.unpin();
-  if (!connection.isClosing) connection.callbacks.onWritable();
+  connection.onDrained();
 }
 
 function socketAddress(ip: string | undefined, port: number | undefined): Address {

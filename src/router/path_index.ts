@@ -1,5 +1,6 @@
 /** Step 7 of the data path: finds the first route of a virtual host whose path matches, by one walk down a radix tree. */
 import type { RequestHead } from '../../native-free/headers/header_map.ts';
+import type { StreamInfo } from '../common/stream_info.ts';
 import type { PathMatch, RouteMatch } from './route_match.ts';
 import type { RouteTarget } from './route_target.ts';
 
@@ -37,22 +38,29 @@ export class PathIndex {
   }
 
   /** `end`: where the path ends and its query begins. */
-  find(head: RequestHead, end: number, random: number): RouteEntry | undefined {
+  find(head: RequestHead, end: number, random: number, info: StreamInfo | undefined): RouteEntry | undefined {
     const { path } = head;
     let best: RouteEntry | undefined;
     if (path !== '') {
-      best = walk(this.sensitive, path, end, head, random, undefined);
-      if (this.hasInsensitive) best = walk(this.insensitive, path.toLowerCase(), end, head, random, best);
+      best = walk(this.sensitive, path, end, head, random, info, undefined);
+      if (this.hasInsensitive) best = walk(this.insensitive, path.toLowerCase(), end, head, random, info, best);
     }
-    return this.residual.length === 0 ? best : this.findResidual(head, end, random, best);
+    return this.residual.length === 0 ? best : this.findResidual(head, end, random, info, best);
   }
 
-  private findResidual(head: RequestHead, end: number, random: number, best: RouteEntry | undefined) {
+  private findResidual(
+    head: RequestHead,
+    end: number,
+    random: number,
+    info: StreamInfo | undefined,
+    best: RouteEntry | undefined,
+  ): RouteEntry | undefined {
     const { path } = head;
     const pathOnly = end === path.length ? path : path.slice(0, end);
     for (const entry of this.residual) {
       if (best !== undefined && entry.index > best.index) return best;
-      if (matchesWhole(entry.match.path, head, pathOnly) && entry.match.conditionsMatch(head, random)) return entry;
+      if (matchesWhole(entry.match.path, head, pathOnly) && entry.match.conditionsMatch(head, random, info))
+        return entry;
     }
     return best;
   }
@@ -81,17 +89,18 @@ function walk(
   end: number,
   head: RequestHead,
   random: number,
+  info: StreamInfo | undefined,
   best: RouteEntry | undefined,
 ): RouteEntry | undefined {
   let node = root;
   let at = 0;
   let found = best;
   for (;;) {
-    if (node.prefix.length !== 0) found = first(node.prefix, head, random, found);
+    if (node.prefix.length !== 0) found = first(node.prefix, head, random, info, found);
     if (node.separatedPrefix.length !== 0 && (at === end || path.charCodeAt(at) === slash)) {
-      found = first(node.separatedPrefix, head, random, found);
+      found = first(node.separatedPrefix, head, random, info, found);
     }
-    if (at === end) return node.exact.length === 0 ? found : first(node.exact, head, random, found);
+    if (at === end) return node.exact.length === 0 ? found : first(node.exact, head, random, info, found);
     const child = node.children?.get(path.charCodeAt(at));
     if (child === undefined) return found;
     const { label } = child;
@@ -107,12 +116,13 @@ function first(
   entries: readonly RouteEntry[],
   head: RequestHead,
   random: number,
+  info: StreamInfo | undefined,
   best: RouteEntry | undefined,
 ): RouteEntry | undefined {
   for (let i = 0; i < entries.length; i++) {
     const entry = entries[i];
     if (best !== undefined && entry.index > best.index) return best;
-    if (entry.match.conditionsMatch(head, random)) return entry;
+    if (entry.match.conditionsMatch(head, random, info)) return entry;
   }
   return best;
 }

@@ -5,7 +5,7 @@ import { typeNameOf, unpackAny } from '../api/registry.ts';
 type Entries = { readonly [filterName: string]: Any };
 
 export class PerFilterConfigs {
-  private readonly configs: ReadonlyMap<string, Any>;
+  private readonly configs: ReadonlyMap<string, unknown>;
   private readonly disabled: ReadonlyMap<string, boolean>;
 
   constructor(entries: Entries, parent?: PerFilterConfigs) {
@@ -13,12 +13,16 @@ export class PerFilterConfigs {
     const disabled = new Map(parent?.disabled);
     for (const [name, any] of Object.entries(entries)) {
       if (typeNameOf(any.typeUrl) !== 'envoy.config.route.v3.FilterConfig') {
-        configs.set(name, any);
+        configs.set(name, unpackAny(any));
+        // A configuration of its own switches a filter on that is off by default.
+        disabled.set(name, false);
         continue;
       }
       const wrapper = unpackAny(any) as unknown as { readonly config?: Any; readonly disabled: boolean };
       disabled.set(name, wrapper.disabled);
-      if (wrapper.config !== undefined) configs.set(name, wrapper.config);
+      // An empty configuration only switches the filter on.
+      if (wrapper.disabled || wrapper.config === undefined || wrapper.config.typeUrl === '') continue;
+      configs.set(name, unpackAny(wrapper.config));
     }
     this.configs = configs;
     this.disabled = disabled;
@@ -29,12 +33,18 @@ export class PerFilterConfigs {
     return Object.keys(entries).length === 0 ? parent : new PerFilterConfigs(entries, parent);
   }
 
-  get(filterName: string): Any | undefined {
+  /** The message; the same object for every request, so what is compiled from it can be kept by it. */
+  get(filterName: string): unknown {
     return this.configs.get(filterName);
   }
 
   /** Undefined: no level says, so the filter's own setting holds. */
   isDisabled(filterName: string): boolean | undefined {
     return this.disabled.get(filterName);
+  }
+
+  /** Some filter is switched on or off. */
+  get switches(): boolean {
+    return this.disabled.size > 0;
   }
 }

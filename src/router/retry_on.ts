@@ -57,6 +57,15 @@ export function parseRetryGrpcOn(text: string): number {
   return parse(text, grpcConditions);
 }
 
+/** Whether every name is known. */
+export function knowsRetryOn(text: string): boolean {
+  return text.split(',').every((name) => httpConditions.has(name.trim()));
+}
+
+export function knowsRetryGrpcOn(text: string): boolean {
+  return text.split(',').every((name) => grpcConditions.has(name.trim()));
+}
+
 function parse(text: string, conditions: ReadonlyMap<string, number>): number {
   let bits = 0;
   for (const name of text.split(',')) bits |= conditions.get(name.trim()) ?? 0;

@@ -6,6 +6,7 @@ import type { envoy } from '../api/envoy_types.ts';
 import { wallNow } from '../common/clock.ts';
 import { durationMs } from '../common/duration.ts';
 import { compileHeaderMatcher, type HeaderMatcher } from '../common/matchers/header_matcher.ts';
+import { compileHostPredicate, compileRetryPriority, type HostPredicate } from './host_predicates.ts';
 import { parseRetryGrpcOn, parseRetryOn } from './retry_on.ts';
 
 const defaultBaseIntervalMs = 25;
@@ -29,10 +30,12 @@ export class RetryPolicy {
   readonly retriableRequestHeaders: readonly HeaderMatcher[];
   readonly baseIntervalMs: number;
   readonly maxIntervalMs: number;
-  /** A retry avoids the hosts tried before. */
-  readonly avoidsPreviousHosts: boolean;
-  /** How often the load balancer is asked again for a host that was not tried; at least 1. */
+  /** A retry avoids the hosts that one of them rejects. */
+  readonly hostPredicates: readonly HostPredicate[];
+  /** How often the load balancer is asked again for a host that none of them rejects. */
   readonly hostSelectionMaxAttempts: number;
+  /** Every so many tries the priority levels tried so far are avoided (previous_priorities); undefined: never. */
+  readonly previousPrioritiesFrequency: number | undefined;
   private readonly resetHeaders: readonly ResetHeader[];
   private readonly resetMaxIntervalMs: number;
 
@@ -46,9 +49,8 @@ export class RetryPolicy {
     this.retriableRequestHeaders = message.retriableRequestHeaders.map(compileHeaderMatcher);
     this.baseIntervalMs = atLeast1(durationMs(message.retryBackOff?.baseInterval)) ?? defaultBaseIntervalMs;
     this.maxIntervalMs = atLeast1(durationMs(message.retryBackOff?.maxInterval)) ?? this.baseIntervalMs * 10;
-    this.avoidsPreviousHosts = message.retryHostPredicate.some(
-      (predicate) => predicate.name === 'envoy.retry_host_predicates.previous_hosts',
-    );
+    this.hostPredicates = message.retryHostPredicate.map(compileHostPredicate);
+    this.previousPrioritiesFrequency = compileRetryPriority(message.retryPriority);
     this.hostSelectionMaxAttempts = Math.max(1, Number(message.hostSelectionRetryMaxAttempts));
     const rateLimited = message.rateLimitedRetryBackOff;
     this.resetHeaders = (rateLimited?.resetHeaders ?? []).map(({ name, format }) => ({

@@ -183,6 +183,6 @@ test('the rest of a policy', () => {
     retryHostPredicate: [{ name: 'envoy.retry_host_predicates.previous_hosts' }],
   });
   assert.deepEqual([compiled.perTryTimeoutMs, compiled.perTryIdleTimeoutMs], [250, 1000]);
-  assert.deepEqual([compiled.avoidsPreviousHosts, compiled.hostSelectionMaxAttempts], [true, 5]);
-  assert.deepEqual([policy({}).avoidsPreviousHosts, policy({}).hostSelectionMaxAttempts], [false, 1]);
+  assert.deepEqual([compiled.hostPredicates.length, compiled.hostSelectionMaxAttempts], [1, 5]);
+  assert.deepEqual([policy({}).hostPredicates.length, policy({}).hostSelectionMaxAttempts], [0, 1]);
 });

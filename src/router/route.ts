@@ -1,16 +1,20 @@
 /** Step 7 of the data path: a compiled route, immutable and shared by all requests that match it. */
-import type { Any } from '@bufbuild/protobuf/wkt';
 import type { RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
 import type { HeaderName } from '../../native-free/headers/header_name.ts';
 import type { envoy } from '../api/envoy_types.ts';
+import type { ReplyFormat } from '../common/formatter/reply_format.ts';
+import type { StreamInfo } from '../common/stream_info.ts';
 import type { FormatContext } from '../spi/format.ts';
 import type { HeaderLevels } from './header_levels.ts';
 import { updateAuthority } from './host_rewrite.ts';
+import type { InternalRedirectPolicy } from './internal_redirect.ts';
+import type { MirrorPolicy } from './mirror_policy.ts';
 import { rewritePath } from './path_rewrite.ts';
 import type { PerFilterConfigs } from './per_filter_config.ts';
 import { ownLocation, type Redirect } from './redirect.ts';
 import type { RetryPolicy } from './retry_policy.ts';
 import type { RouteAction } from './route_action.ts';
+import type { RequestStats } from './virtual_cluster.ts';
 import type { VirtualHostSettings } from './virtual_host.ts';
 
 export type RouteKind = 'forward' | 'redirect' | 'direct_response';
@@ -28,11 +32,14 @@ export interface RouteParts {
   /** Kind `direct_response` only. */
   readonly directStatus?: number;
   readonly body?: string;
+  readonly format?: ReplyFormat;
   /** Kind `forward`: one of the two. */
   readonly cluster?: string;
   readonly clusterHeader?: HeaderName;
   /** host_rewrite_literal of a weighted cluster; empty: none. */
   readonly weightedHost?: string;
+  /** Of a stat_prefix. */
+  readonly stats?: RequestStats;
 }
 
 /** For weighted clusters there is a `Route` for each of them; `RouteTable.route()` has chosen already. */
@@ -45,6 +52,9 @@ export class Route {
   readonly status: number;
   /** Of a direct response. */
   readonly body: string;
+  /** What makes the body of a direct response from `body`. */
+  readonly format: ReplyFormat | undefined;
+  private readonly stats: readonly RequestStats[];
   private readonly levels: HeaderLevels;
   private readonly filterConfigs: PerFilterConfigs;
   private readonly action: RouteAction;
@@ -60,6 +70,8 @@ export class Route {
     this.metadata = parts.metadata;
     this.status = parts.redirect?.status ?? parts.directStatus ?? 0;
     this.body = parts.body ?? '';
+    this.format = parts.format;
+    this.stats = parts.stats === undefined ? [] : [parts.stats];
     this.levels = parts.levels;
     this.filterConfigs = parts.filterConfigs;
     this.action = parts.action;
@@ -72,6 +84,12 @@ export class Route {
   /** The cluster to send to; undefined when the header that names it is missing. */
   selectCluster(head: RequestHead): string | undefined {
     return this.clusterHeader === undefined ? this.cluster : head.headers.get(this.clusterHeader);
+  }
+
+  /** Where its requests are counted besides their cluster; notes the virtual cluster on the stream. */
+  requestStats(head: RequestHead, info: StreamInfo): readonly RequestStats[] {
+    const { virtualClusters } = this.virtualHost;
+    return virtualClusters === undefined ? this.stats : [virtualClusters.find(head, info), ...this.stats];
   }
 
   /** Adds and removes headers as configured; comes before `rewrite`, so that formats see the request as it was. */
@@ -113,8 +131,11 @@ export class Route {
     return status === 201 || (status >= 300 && status < 400) ? ownLocation(head) : '';
   }
 
-  /** typed_per_filter_config by the filter's name in its chain, most specific first: weighted cluster, route, host, table. */
-  perFilterConfig(filterName: string): Any | undefined {
+  /**
+   * The message in typed_per_filter_config for the filter's name in its chain, most specific first: weighted cluster, route,
+   * virtual host, table. The same object for every request of the route.
+   */
+  perFilterConfig(filterName: string): unknown {
     return this.filterConfigs.get(filterName);
   }
 
@@ -153,6 +174,16 @@ export class Route {
     return this.action.grpcTimeoutHeaderOffsetMs;
   }
 
+  /** Whether the route allows the upgrade; `protocol` in lower case. Undefined: the connection manager's word counts. */
+  upgradeEnabled(protocol: string): boolean | undefined {
+    return this.action.upgrades?.get(protocol)?.enabled;
+  }
+
+  /** A CONNECT request's payload goes to the host without HTTP around it. */
+  get terminatesConnect(): boolean {
+    return this.action.upgrades?.get('connect')?.terminatesConnect === true;
+  }
+
   /** Circuit breaker set: 0 default, 1 high. */
   get priority(): number {
     return this.action.priority;
@@ -162,12 +193,29 @@ export class Route {
     return this.action.retryPolicy;
   }
 
+  get internalRedirect(): InternalRedirectPolicy | undefined {
+    return this.action.internalRedirect;
+  }
+
+  get mirrorPolicies(): readonly MirrorPolicy[] {
+    return this.action.mirrorPolicies;
+  }
+
+  /** Bytes of a request kept to send it again; undefined: the listener's limit. */
+  get requestBufferLimit(): number | undefined {
+    return this.action.requestBufferLimit;
+  }
+
   get autoHostRewrite(): boolean {
     return this.action.autoHostRewrite;
   }
 
   get includeRequestAttemptCount(): boolean {
     return this.virtualHost.includeRequestAttemptCount;
+  }
+
+  get includeIsTimeoutRetry(): boolean {
+    return this.virtualHost.includeIsTimeoutRetry;
   }
 
   get includeResponseAttemptCount(): boolean {

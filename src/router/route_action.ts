@@ -1,7 +1,10 @@
 /** envoy.config.route.v3.RouteAction compiled: all of a forwarding route that does not depend on the cluster chosen. */
 import type { envoy } from '../api/envoy_types.ts';
 import { durationMs } from '../common/duration.ts';
+import type { Runtime } from '../common/runtime.ts';
 import { compileHostRewrite, type HostRewrite } from './host_rewrite.ts';
+import { InternalRedirectPolicy } from './internal_redirect.ts';
+import { compileMirrorPolicies, type MirrorPolicy } from './mirror_policy.ts';
 import { compilePathRewrite, type PathRewrite } from './path_rewrite.ts';
 import { RetryPolicy } from './retry_policy.ts';
 import type { PathMatch } from './route_match.ts';
@@ -21,14 +24,36 @@ export interface RouteAction {
   readonly hostRewrite: HostRewrite | undefined;
   readonly pathRewrite: PathRewrite | undefined;
   readonly autoHostRewrite: boolean;
+  /** By the protocol in lower case, `connect` for CONNECT. */
+  readonly upgrades: ReadonlyMap<string, RouteUpgrade> | undefined;
   readonly appendXForwardedHost: boolean;
+  readonly internalRedirect: InternalRedirectPolicy | undefined;
+  readonly mirrorPolicies: readonly MirrorPolicy[];
+  /** Bytes of a request kept for retries and internal redirects; undefined: the listener's limit. */
+  readonly requestBufferLimit: number | undefined;
 }
 
-/** `fallbackRetryPolicy`: the virtual host's. */
+/** What a route has from its surroundings where it does not say itself. */
+export interface RouteActionDefaults {
+  readonly runtime: Runtime;
+  readonly retryPolicy: RetryPolicy | undefined;
+  readonly mirrorPolicies: readonly MirrorPolicy[];
+  readonly requestBufferLimit: number | undefined;
+}
+
+/** Of a route or virtual host: the newer field counts before the older one. */
+export function requestBufferLimit(message: {
+  readonly requestBodyBufferLimit?: bigint;
+  readonly perRequestBufferLimitBytes?: number;
+}): number | undefined {
+  const { requestBodyBufferLimit: limit } = message;
+  return limit === undefined ? message.perRequestBufferLimitBytes : Number(limit);
+}
+
 export function compileRouteAction(
   message: envoy.config.route.v3.RouteAction,
   match: PathMatch,
-  fallbackRetryPolicy: RetryPolicy | undefined,
+  defaults: RouteActionDefaults,
 ): RouteAction {
   const { hostRewriteSpecifier: host, maxStreamDuration } = message;
   return {
@@ -39,12 +64,34 @@ export function compileRouteAction(
     grpcTimeoutHeaderMaxMs: durationMs(maxStreamDuration?.grpcTimeoutHeaderMax),
     grpcTimeoutHeaderOffsetMs: durationMs(maxStreamDuration?.grpcTimeoutHeaderOffset),
     priority: message.priority,
-    retryPolicy: message.retryPolicy === undefined ? fallbackRetryPolicy : new RetryPolicy(message.retryPolicy),
+    retryPolicy: message.retryPolicy === undefined ? defaults.retryPolicy : new RetryPolicy(message.retryPolicy),
     hostRewrite: compileHostRewrite(message),
     pathRewrite: compilePathRewrite(match, message.prefixRewrite, message.regexRewrite, message.pathRewritePolicy),
     autoHostRewrite: host.case === 'autoHostRewrite' && isTrue(host.value),
+    upgrades: compileUpgrades(message.upgradeConfigs),
     appendXForwardedHost: message.appendXForwardedHost,
+    internalRedirect: message.internalRedirectPolicy && new InternalRedirectPolicy(message.internalRedirectPolicy),
+    mirrorPolicies: compileMirrorPolicies(message.requestMirrorPolicies, defaults.runtime, defaults.mirrorPolicies),
+    requestBufferLimit: defaults.requestBufferLimit,
   };
+}
+
+export interface RouteUpgrade {
+  readonly enabled: boolean;
+  /** The payload of CONNECT goes to the host as it is, without a word of HTTP. */
+  readonly terminatesConnect: boolean;
+}
+
+function compileUpgrades(
+  list: readonly envoy.config.route.v3.RouteAction_UpgradeConfig[],
+): ReadonlyMap<string, RouteUpgrade> | undefined {
+  if (list.length === 0) return undefined;
+  return new Map(
+    list.map(({ upgradeType, enabled, connectConfig }) => [
+      upgradeType.toLowerCase(),
+      { enabled: enabled ?? true, terminatesConnect: connectConfig !== undefined },
+    ]),
+  );
 }
 
 /** What routes have that forward nothing. */
@@ -60,7 +107,11 @@ export const noAction: RouteAction = {
   hostRewrite: undefined,
   pathRewrite: undefined,
   autoHostRewrite: false,
+  upgrades: undefined,
   appendXForwardedHost: false,
+  internalRedirect: undefined,
+  mirrorPolicies: [],
+  requestBufferLimit: undefined,
 };
 
 /** A wrapper within a oneof stays a message. */

@@ -4,12 +4,15 @@ import { CONTENT_TYPE } from '../../native-free/headers/well_known.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { unpackAny } from '../api/registry.ts';
 import { CookieMatcher } from '../common/matchers/cookie_matcher.ts';
+import { compileFilterStateMatcher } from '../common/matchers/filter_state_matcher.ts';
 import { compileHeaderMatcher } from '../common/matchers/header_matcher.ts';
+import { compileMetadataMatcher } from '../common/matchers/metadata_matcher.ts';
 import { QueryParameterMatcher } from '../common/matchers/query_parameter_matcher.ts';
 import { parseUriTemplate, type UriTemplate } from '../common/matchers/uri_template.ts';
 import { type CompiledRegex, compileRegex } from '../common/regex.ts';
+import { type Runtime, RuntimeFraction } from '../common/runtime.ts';
+import type { StreamInfo } from '../common/stream_info.ts';
 import { toWire } from '../common/wire_string.ts';
-import { FractionalPercent } from './fractional_percent.ts';
 
 type Message = envoy.config.route.v3.RouteMatch;
 
@@ -24,20 +27,20 @@ export class RouteMatch {
   private readonly conditions: readonly Condition[];
 
   /** Throws on what configuration validation refuses. */
-  constructor(message: Message) {
+  constructor(message: Message, runtime: Runtime) {
     this.path = compilePath(message);
-    this.conditions = compileConditions(message);
+    this.conditions = compileConditions(message, runtime);
   }
 
   /** All that is not the path. `random` is a non-negative integer. */
-  conditionsMatch(head: RequestHead, random: number): boolean {
+  conditionsMatch(head: RequestHead, random: number, info: StreamInfo | undefined): boolean {
     const { conditions } = this;
-    for (let i = 0; i < conditions.length; i++) if (!conditions[i](head, random)) return false;
+    for (let i = 0; i < conditions.length; i++) if (!conditions[i](head, random, info)) return false;
     return true;
   }
 }
 
-type Condition = (head: RequestHead, random: number) => boolean;
+type Condition = (head: RequestHead, random: number, info: StreamInfo | undefined) => boolean;
 
 function compilePath(message: Message): PathMatch {
   const { pathSpecifier: path } = message;
@@ -71,10 +74,10 @@ function compileTemplate(policy: envoy.config.core.v3.TypedExtensionConfig): Pat
 }
 
 /** In Envoy's order: the cheap ones first. */
-function compileConditions(message: Message): Condition[] {
+function compileConditions(message: Message, runtime: Runtime): Condition[] {
   const conditions: Condition[] = [];
-  if (message.runtimeFraction?.defaultValue !== undefined) {
-    const fraction = new FractionalPercent(message.runtimeFraction.defaultValue);
+  if (message.runtimeFraction !== undefined) {
+    const fraction = new RuntimeFraction(message.runtimeFraction, runtime);
     conditions.push((_, random) => fraction.includes(random));
   }
   if (message.grpc !== undefined) conditions.push(isGrpcRequest);
@@ -90,7 +93,28 @@ function compileConditions(message: Message): Condition[] {
     const matcher = new CookieMatcher(cookie);
     conditions.push((head) => matcher.matches(head.headers));
   }
+  if (message.tlsContext !== undefined) conditions.push(compileTlsContext(message.tlsContext));
+  for (const metadata of message.dynamicMetadata) {
+    const matches = compileMetadataMatcher(metadata);
+    conditions.push((_head, _random, info) => matches(info));
+  }
+  for (const state of message.filterState) {
+    const matches = compileFilterStateMatcher(state);
+    conditions.push((_head, _random, info) => matches(info));
+  }
   return conditions;
+}
+
+/** A certificate that was not asked for, or a connection without TLS, is neither presented nor validated. */
+function compileTlsContext({
+  presented,
+  validated,
+}: envoy.config.route.v3.RouteMatch_TlsContextMatchOptions): Condition {
+  return (_head, _random, info) => {
+    const tls = info?.connection?.tls;
+    if (presented !== undefined && presented !== (tls?.peerCertificatePresented ?? false)) return false;
+    return validated === undefined || validated === (tls?.peerCertificateValidated ?? false);
+  };
 }
 
 function isGrpcRequest(head: RequestHead): boolean {

@@ -502,11 +502,16 @@ test('typed_per_filter_config: the most specific level wins', () => {
       },
     ],
   });
-  const size = (path: string, name: string) => of.route(request(path), 0)!.perFilterConfig(name)?.value.at(-1);
+  const size = (path: string, name: string) => {
+    const config = of.route(request(path), 0)!.perFilterConfig(name) as { maxRequestBytes: number } | undefined;
+    return config?.maxRequestBytes;
+  };
   assert.deepEqual(
     [size('/own', 'one'), size('/own', 'two'), size('/x', 'one'), size('/x', 'none')],
     [4, 3, 1, undefined],
   );
   assert.equal(of.route(request('/own'), 0)!.filterDisabled('off'), true);
-  assert.equal(of.route(request('/own'), 0)!.filterDisabled('one'), undefined);
+  assert.equal(of.route(request('/own'), 0)!.filterDisabled('one'), false);
+  assert.equal(of.route(request('/own'), 0)!.filterDisabled('none'), undefined);
+  assert.equal(of.switchesFilters, true);
 });

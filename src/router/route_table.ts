@@ -2,7 +2,11 @@
 import type { RequestHead } from '../../native-free/headers/header_map.ts';
 import { type HeaderName, headerName } from '../../native-free/headers/header_name.ts';
 import type { envoy } from '../api/envoy_types.ts';
+import { Runtime } from '../common/runtime.ts';
+import type { StreamInfo } from '../common/stream_info.ts';
+import type { StatsStore } from '../spi/stats.ts';
 import { compileMutations } from './header_levels.ts';
+import { compileMirrorPolicies } from './mirror_policy.ts';
 import { PerFilterConfigs } from './per_filter_config.ts';
 import type { Route } from './route.ts';
 import { type TableSettings, VirtualHost } from './virtual_host.ts';
@@ -13,20 +17,28 @@ export type { Route } from './route.ts';
 const defaultMaxDirectResponseBodyBytes = 4096;
 
 /** Throws on what configuration validation refuses; the message names the fault. */
-export function compileRouteConfiguration(message: envoy.config.route.v3.RouteConfiguration): RouteTable {
-  return new RouteTable(message);
+export function compileRouteConfiguration(
+  message: envoy.config.route.v3.RouteConfiguration,
+  runtime = new Runtime(),
+  stats?: StatsStore,
+): RouteTable {
+  return new RouteTable(message, runtime, stats);
 }
 
 export class RouteTable {
   readonly name: string;
   /** To be removed from the requests of external clients. */
   readonly internalOnlyHeaders: readonly HeaderName[];
+  /** Some route, virtual host or the table itself has a word on filters. */
+  readonly switchesFilters: boolean;
   private readonly ignorePort: boolean;
   private readonly hosts = new VirtualHostIndex<VirtualHost>();
 
-  constructor(message: envoy.config.route.v3.RouteConfiguration) {
+  /** Without `stats`, nothing is counted by virtual cluster and route. */
+  constructor(message: envoy.config.route.v3.RouteConfiguration, runtime: Runtime, stats: StatsStore | undefined) {
     this.name = message.name;
     this.internalOnlyHeaders = message.internalOnlyHeaders.map(headerName);
+    this.switchesFilters = hasFilterConfigs(message);
     this.ignorePort = message.ignorePortInHostMatching;
     const settings: TableSettings = {
       mutations: compileMutations(message),
@@ -34,16 +46,19 @@ export class RouteTable {
       filterConfigs: new PerFilterConfigs(message.typedPerFilterConfig),
       maxDirectResponseBodyBytes: message.maxDirectResponseBodySizeBytes ?? defaultMaxDirectResponseBodyBytes,
       ignorePathParameters: message.ignorePathParametersInPathMatching,
+      mirrorPolicies: compileMirrorPolicies(message.requestMirrorPolicies, runtime, []),
+      runtime,
+      stats,
     };
     for (const host of message.virtualHosts) this.addHost(host, settings);
   }
 
   /**
    * The route of a request, its weighted cluster chosen; undefined: 404. `random` is a non-negative integer, drawn once for
-   * the stream: runtime fractions and weights are taken from it.
+   * the stream: runtime fractions and weights are taken from it. `info` is the stream's, for conditions on its metadata.
    */
-  route(head: RequestHead, random: number): Route | undefined {
-    return this.hosts.find(head.authority, this.ignorePort)?.route(head, random);
+  route(head: RequestHead, random: number, info?: StreamInfo): Route | undefined {
+    return this.hosts.find(head.authority, this.ignorePort)?.route(head, random, info);
   }
 
   private addHost(message: envoy.config.route.v3.VirtualHost, settings: TableSettings): void {
@@ -56,4 +71,14 @@ export class RouteTable {
       }
     }
   }
+}
+
+function hasFilterConfigs(table: envoy.config.route.v3.RouteConfiguration): boolean {
+  const routes = table.virtualHosts.flatMap((host) => host.routes);
+  const weighted = routes.flatMap(({ action }) => {
+    const target = action.case === 'route' ? action.value.clusterSpecifier : undefined;
+    return target?.case === 'weightedClusters' ? target.value.clusters : [];
+  });
+  const levels = [table, ...table.virtualHosts, ...routes, ...weighted];
+  return levels.some(({ typedPerFilterConfig }) => Object.keys(typedPerFilterConfig).length > 0);
 }

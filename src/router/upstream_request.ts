@@ -2,9 +2,11 @@
 import type { HeaderMap, ResponseHead } from '../../native-free/headers/header_map.ts';
 import { now } from '../common/clock.ts';
 import type { ResetReason } from '../common/reset_reason.ts';
+import type { CircuitBreaker } from '../upstream/circuit_breaker.ts';
 import type { ClientStream, PendingStream, PoolCallbacks } from '../upstream/client_stream.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { Host } from '../upstream/host.ts';
+import { openTcpStream } from '../upstream/tcp_client_stream.ts';
 
 /** The router, as its tries see it. */
 export interface UpstreamRequestOwner {
@@ -33,9 +35,14 @@ export class UpstreamRequest implements PoolCallbacks {
     this.host = host;
   }
 
+  /** Connects to the host for a tunnel of its own. */
+  startTunnel(cluster: Cluster, breaker: CircuitBreaker): void {
+    this.pending = openTcpStream(cluster, this.host, breaker, this);
+  }
+
   /** Asks the pool; the owner may hear the outcome before this returns. */
-  start(cluster: Cluster): void {
-    this.pending = cluster.poolOf(this.host).newStream(this);
+  start(cluster: Cluster, priority: number): void {
+    this.pending = cluster.poolOf(this.host, priority).newStream(this);
   }
 
   /** Nothing more is wanted of this try. */

@@ -4,18 +4,24 @@ import { headerName } from '../../native-free/headers/header_name.ts';
 import { X_ENVOY_INTERNAL, X_FORWARDED_PROTO } from '../../native-free/headers/well_known.ts';
 import { VirtualHost_TlsRequirementType as TlsRequirement } from '../api/enums.ts';
 import type { envoy } from '../api/envoy_types.ts';
+import { compileReplyFormat } from '../common/formatter/reply_format.ts';
+import type { Runtime } from '../common/runtime.ts';
+import type { StreamInfo } from '../common/stream_info.ts';
 import { toWire } from '../common/wire_string.ts';
+import type { StatsStore } from '../spi/stats.ts';
 import { directResponseBody } from './direct_response_body.ts';
 import { compileMutations, HeaderLevels, type Mutations } from './header_levels.ts';
+import { compileMirrorPolicies, type MirrorPolicy } from './mirror_policy.ts';
 import { PathIndex, type RouteEntry } from './path_index.ts';
 import { queryStart } from './path_rewrite.ts';
 import { PerFilterConfigs } from './per_filter_config.ts';
 import { RouteRedirect, tlsRedirect } from './redirect.ts';
 import { RetryPolicy } from './retry_policy.ts';
 import { Route, type RouteParts } from './route.ts';
-import { compileRouteAction, noAction } from './route_action.ts';
+import { compileRouteAction, noAction, requestBufferLimit } from './route_action.ts';
 import { RouteMatch } from './route_match.ts';
 import { type RouteTarget, WeightedRoutes } from './route_target.ts';
+import { compileRouteStats, compileVirtualClusters, type VirtualClusters } from './virtual_cluster.ts';
 
 type RouteMessage = envoy.config.route.v3.Route;
 
@@ -24,6 +30,10 @@ export interface VirtualHostSettings {
   readonly name: string;
   readonly includeRequestAttemptCount: boolean;
   readonly includeResponseAttemptCount: boolean;
+  /** Retries tell by `x-envoy-is-timeout-retry` whether a timeout led to them. */
+  readonly includeIsTimeoutRetry: boolean;
+  readonly virtualClusters: VirtualClusters | undefined;
+  readonly metadata: envoy.config.core.v3.Metadata | undefined;
 }
 
 /** What all virtual hosts of a route configuration share. */
@@ -34,6 +44,9 @@ export interface TableSettings {
   readonly maxDirectResponseBodyBytes: number;
   /** The path ends at a `;` for matching. */
   readonly ignorePathParameters: boolean;
+  readonly mirrorPolicies: readonly MirrorPolicy[];
+  readonly runtime: Runtime;
+  readonly stats: StatsStore | undefined;
 }
 
 export class VirtualHost {
@@ -42,6 +55,8 @@ export class VirtualHost {
   private readonly mutations: Mutations;
   private readonly filterConfigs: PerFilterConfigs;
   private readonly retryPolicy: RetryPolicy | undefined;
+  private readonly mirrorPolicies: readonly MirrorPolicy[];
+  private readonly requestBufferLimit: number | undefined;
   private readonly requireTls: number;
   private readonly tlsRoute: Route;
   private readonly index: PathIndex;
@@ -51,20 +66,25 @@ export class VirtualHost {
       name: message.name,
       includeRequestAttemptCount: message.includeRequestAttemptCount,
       includeResponseAttemptCount: message.includeAttemptCountInResponse,
+      includeIsTimeoutRetry: message.includeIsTimeoutRetryHeader,
+      virtualClusters: compileVirtualClusters(message, table.stats),
+      metadata: message.metadata,
     };
     this.table = table;
     this.mutations = compileMutations(message);
     this.filterConfigs = PerFilterConfigs.over(table.filterConfigs, message.typedPerFilterConfig);
     this.retryPolicy = message.retryPolicy === undefined ? undefined : new RetryPolicy(message.retryPolicy);
+    this.mirrorPolicies = compileMirrorPolicies(message.requestMirrorPolicies, table.runtime, table.mirrorPolicies);
+    this.requestBufferLimit = requestBufferLimit(message);
     this.requireTls = message.requireTls;
     this.tlsRoute = this.makeTlsRoute();
     this.index = new PathIndex(message.routes.map((route, index) => this.entry(route, index)));
   }
 
   /** `random` is a non-negative integer, the same for the stream whenever its route is asked for. */
-  route(head: RequestHead, random: number): Route | undefined {
+  route(head: RequestHead, random: number, info: StreamInfo | undefined): Route | undefined {
     if (this.requireTls !== TlsRequirement.NONE && this.wantsTls(head)) return this.tlsRoute;
-    const target = this.index.find(head, this.pathEnd(head.path), random)?.target;
+    const target = this.index.find(head, this.pathEnd(head.path), random, info)?.target;
     return target instanceof WeightedRoutes ? target.pick(head, random) : target;
   }
 
@@ -96,7 +116,7 @@ export class VirtualHost {
 
   private entry(message: RouteMessage, index: number): RouteEntry {
     if (message.match === undefined) throw new Error('a route needs a match');
-    const match = new RouteMatch(message.match);
+    const match = new RouteMatch(message.match, this.table.runtime);
     return { index, match, target: this.target(message, match) };
   }
 
@@ -110,16 +130,24 @@ export class VirtualHost {
       levels: new HeaderLevels(undefined, levels, this.table.mostSpecificWins),
       filterConfigs: PerFilterConfigs.over(this.filterConfigs, message.typedPerFilterConfig),
       action: noAction,
+      stats: compileRouteStats(message, this.settings.name, this.table.stats),
     };
     switch (action.case) {
       case 'redirect':
         return new Route({ ...common, kind: 'redirect', redirect: new RouteRedirect(action.value, match.path) });
       case 'directResponse': {
         const body = directResponseBody(action.value.body, this.table.maxDirectResponseBodyBytes);
-        return new Route({ ...common, kind: 'direct_response', directStatus: action.value.status, body });
+        const { bodyFormat } = action.value;
+        const format = bodyFormat === undefined ? undefined : compileReplyFormat(bodyFormat);
+        return new Route({ ...common, kind: 'direct_response', directStatus: action.value.status, body, format });
       }
       case 'route': {
-        const compiled = compileRouteAction(action.value, match.path, this.retryPolicy);
+        const compiled = compileRouteAction(action.value, match.path, {
+          runtime: this.table.runtime,
+          retryPolicy: this.retryPolicy,
+          mirrorPolicies: this.mirrorPolicies,
+          requestBufferLimit: requestBufferLimit(message) ?? this.requestBufferLimit,
+        });
         return this.forward(action.value, { ...common, kind: 'forward', action: compiled }, levels);
       }
       default:
@@ -162,7 +190,15 @@ export class VirtualHost {
       });
     });
     const { randomValueSpecifier: specifier } = message;
-    const weights = message.clusters.map((weighted) => weighted.weight ?? 0);
-    return new WeightedRoutes(routes, weights, specifier.case === 'headerName' ? specifier.value : '');
+    const { runtimeKeyPrefix } = message;
+    return new WeightedRoutes(
+      routes,
+      message.clusters.map(({ name, weight = 0 }) => ({
+        weight,
+        runtimeKey: runtimeKeyPrefix === '' ? '' : `${runtimeKeyPrefix}.${name}`,
+      })),
+      specifier.case === 'headerName' ? specifier.value : '',
+      this.table.runtime,
+    );
   }
 }

@@ -31,10 +31,7 @@ export const HealthFlag = {
 } as const;
 
 const unhealthyFlags =
-  HealthFlag.FailedActiveHc |
-  HealthFlag.FailedOutlierCheck |
-  HealthFlag.FailedEdsHealth |
-  HealthFlag.EdsStatusDraining;
+  HealthFlag.FailedActiveHc | HealthFlag.FailedOutlierCheck | HealthFlag.FailedEdsHealth | HealthFlag.EdsStatusDraining;
 const degradedFlags = HealthFlag.DegradedActiveHc | HealthFlag.DegradedEdsHealth;
 const excludedFlags = HealthFlag.PendingActiveHc | HealthFlag.ExcludedViaImmediateHcFail | HealthFlag.EdsStatusDraining;
 
@@ -65,7 +62,8 @@ export function flagsOfHealthStatus(status: number): number {
 }
 
 /** The flags that `flagsOfHealthStatus` may give. */
-export const healthStatusFlags = HealthFlag.FailedEdsHealth | HealthFlag.EdsStatusDraining | HealthFlag.DegradedEdsHealth;
+export const healthStatusFlags =
+  HealthFlag.FailedEdsHealth | HealthFlag.EdsStatusDraining | HealthFlag.DegradedEdsHealth;
 
 /** Words of one cluster: the breaker counts of the default and the high priority, then a round-robin counter a priority level. */
 export const ClusterWord = {
@@ -88,7 +86,9 @@ export const mostClusters = 65_536;
 export const mostHosts = 262_144;
 
 const hostRegion = mostClusters * clusterWords;
-const totalWords = hostRegion + mostHosts * hostWords;
+/** How many sockets the data paths of all workers hold open. */
+export const socketsWord = hostRegion + mostHosts * hostWords;
+const totalWords = socketsWord + 1;
 
 /** Index of the first word of a cluster. */
 export function clusterBase(slot: number): number {
@@ -115,7 +115,7 @@ export interface ResourceEntry {
   readonly bytes: SharedArrayBuffer;
   readonly offset: number;
   readonly length: number;
-  /** Slot of a cluster's words. */
+  /** Slot of a cluster's words; a listener counts its connections in such words too. */
   readonly slot: number;
   /** Slots of the hosts of a ClusterLoadAssignment, in the order of its endpoints. */
   readonly hostSlots: readonly number[];

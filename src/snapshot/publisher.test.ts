@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { fromJson, type JsonValue } from '@bufbuild/protobuf';
 import type { envoy } from '../api/envoy_types.ts';
 import { messageType } from '../api/registry.ts';
-import { HostWord, hostBase, makeWords, resourceType } from './layout.ts';
+import { HealthFlag, HostWord, hostBase, makeWords, resourceType } from './layout.ts';
 import { SnapshotPublisher } from './publisher.ts';
 import { readResource } from './reader.ts';
 
@@ -77,4 +77,60 @@ test('the slot of a host that went is free only after all workers run the genera
   snapshot.setEndpoints(endpoints(20, 40));
   assert.equal(snapshot.publish()!.changed[0].hostSlots[1], gone);
   assert.equal(words[hostBase(gone) + HostWord.ActiveRequests], 0);
+});
+
+test('a host that comes back before its slot was free keeps it', () => {
+  const { snapshot } = publisher();
+  snapshot.setEndpoints(endpoints(10, 20));
+  const slots = snapshot.publish()!.changed[0].hostSlots;
+  snapshot.setEndpoints(endpoints(10));
+  snapshot.publish();
+  snapshot.setEndpoints(endpoints(10, 20));
+  assert.deepEqual(snapshot.publish()!.changed[0].hostSlots, slots);
+  snapshot.acknowledge(3);
+  snapshot.setEndpoints(endpoints(10, 20, 30));
+  const [, , third] = snapshot.publish()!.changed[0].hostSlots;
+  assert.ok(!slots.includes(third));
+});
+
+test('health_status stands in the words of a host, UNIX sockets have words of their own, a moving host keeps its', () => {
+  const { words, snapshot } = publisher(8);
+  const assignment = (...hosts: object[]) =>
+    fromJson(messageType(resourceType.endpoints), {
+      clusterName: 'a',
+      endpoints: [{ lbEndpoints: hosts }],
+    } as never) as never;
+  const pipe = (path: string, healthStatus: string) => ({ endpoint: { address: { pipe: { path } } }, healthStatus });
+  snapshot.setEndpoints(assignment(pipe('/a', 'DRAINING'), pipe('/b', 'DEGRADED')));
+  const slots = snapshot.publish()!.changed[0].hostSlots;
+  assert.notEqual(slots[0], slots[1]);
+  const flags = () => slots.map((slot) => words[hostBase(slot) + HostWord.Health]);
+  assert.deepEqual(flags(), [HealthFlag.EdsStatusDraining, HealthFlag.DegradedEdsHealth]);
+  Atomics.or(words, hostBase(slots[0]) + HostWord.Health, HealthFlag.FailedActiveHc);
+  snapshot.setEndpoints(assignment(pipe('/a', 'HEALTHY'), pipe('/b', 'UNHEALTHY')));
+  assert.deepEqual(flags(), [HealthFlag.FailedActiveHc, HealthFlag.FailedEdsHealth]);
+  snapshot.setEndpoints(endpoints(10), true);
+  const [slot] = snapshot.publish()!.changed[0].hostSlots;
+  snapshot.setEndpoints(endpoints(20), true);
+  assert.deepEqual(snapshot.publish()!.changed[0].hostSlots, [slot]);
+});
+
+test('of 10,000 clusters a changed assignment costs one', () => {
+  const words = new Int32Array(makeWords());
+  const snapshot = new SnapshotPublisher(words, 10_000, 20_000);
+  const assignment = (i: number, ports: number[]) => ({ ...endpoints(...ports), clusterName: `c${i}` });
+  for (let i = 0; i < 10_000; i++) {
+    snapshot.setCluster(cluster(`c${i}`));
+    snapshot.setEndpoints(assignment(i, [80]));
+  }
+  snapshot.acknowledge(snapshot.publish()!.generation);
+  const begin = performance.now();
+  for (let i = 0; i < 100; i++) {
+    snapshot.setEndpoints(assignment(5000, [81 + (i % 2)]));
+    const { changed, generation } = snapshot.publish()!;
+    assert.equal(changed.length, 1);
+    snapshot.acknowledge(generation);
+  }
+  const each = (performance.now() - begin) / 100;
+  assert.ok(each < 5, `${each} ms an update`);
 });

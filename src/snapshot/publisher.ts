@@ -2,17 +2,18 @@
 import { createHash } from 'node:crypto';
 import type { envoy } from '../api/envoy_types.ts';
 import { encode } from '../api/registry.ts';
-import { HostWord, hostBase, type ResourceEntry, resourceType, type SnapshotDelta } from './layout.ts';
+import {
+  flagsOfHealthStatus,
+  HostWord,
+  healthStatusFlags,
+  hostBase,
+  type ResourceEntry,
+  resourceType,
+  type SnapshotDelta,
+} from './layout.ts';
 import { SlotAllocator } from './slots.ts';
 
 type Key = string;
-
-/** What waits to be freed until every worker runs a generation that does not name it. */
-interface Retired {
-  readonly generation: number;
-  readonly hostSlots: readonly number[];
-  readonly clusterSlot: number | undefined;
-}
 
 export class SnapshotPublisher {
   private readonly words: Int32Array;
@@ -20,9 +21,11 @@ export class SnapshotPublisher {
   private readonly hostSlots: SlotAllocator;
   private readonly resources = new Map<Key, ResourceEntry>();
   private readonly slotOfHost = new Map<string, number>();
+  private readonly hostOfSlot = new Map<number, string>();
   private changed = new Map<Key, ResourceEntry>();
   private removed: { type: string; name: string }[] = [];
-  private retired: Retired[] = [];
+  /** Slots of hosts that went, with the first generation that does not name them: free when every worker runs it. */
+  private readonly retired = new Map<number, number>();
   private generation = 0;
 
   constructor(words: Int32Array, mostClusters: number, mostHosts: number) {
@@ -31,8 +34,10 @@ export class SnapshotPublisher {
     this.hostSlots = new SlotAllocator(mostHosts);
   }
 
+  /** A listener counts its connections in the words of a cluster. Throws a RangeError when no slot is free. */
   setListener(message: envoy.config.listener.v3.Listener, name: string): void {
-    this.put(resourceType.listener, name, encode(resourceType.listener, message), 0, []);
+    const slot = this.resources.get(keyOf(resourceType.listener, name))?.slot ?? this.clusterSlots.take();
+    this.put(resourceType.listener, name, encode(resourceType.listener, message), slot, []);
   }
 
   /** Throws a RangeError when the process holds as many clusters as it can. */
@@ -42,20 +47,24 @@ export class SnapshotPublisher {
     this.put(resourceType.cluster, message.name, encode(resourceType.cluster, message), slot, []);
   }
 
-  /** The resolved hosts of a cluster. Throws a RangeError when the process holds as many hosts as it can. */
-  setEndpoints(message: envoy.config.endpoint.v3.ClusterLoadAssignment): void {
+  /**
+   * The resolved hosts of a cluster; `moving` when its one host keeps its words wherever its address moves to.
+   * Throws a RangeError when the process holds as many hosts as it can.
+   */
+  setEndpoints(message: envoy.config.endpoint.v3.ClusterLoadAssignment, moving = false): void {
     const before = this.resources.get(keyOf(resourceType.endpoints, message.clusterName));
     const slots: number[] = [];
     for (const locality of message.endpoints) {
       for (const host of locality.lbEndpoints) {
-        const slot = this.slotFor(hostKey(message.clusterName, locality.priority, host));
-        this.words[hostBase(slot) + HostWord.Weight] = host.loadBalancingWeight ?? 1;
+        const slot = this.slotFor(hostKey(message.clusterName, locality.priority, host, moving));
+        this.setWords(slot, host);
         slots.push(slot);
       }
     }
-    const gone = before?.hostSlots.filter((slot) => !slots.includes(slot)) ?? [];
-    if (gone.length > 0)
-      this.retired.push({ generation: this.generation + 1, hostSlots: gone, clusterSlot: undefined });
+    const staying = new Set(slots);
+    for (const slot of before?.hostSlots ?? []) {
+      if (!staying.has(slot)) this.retired.set(slot, this.generation + 1);
+    }
     const bytes = encode(resourceType.endpoints, message);
     this.put(resourceType.endpoints, message.clusterName, bytes, 0, slots);
   }
@@ -77,12 +86,10 @@ export class SnapshotPublisher {
 
   /** All workers run at least this generation: what only older ones named is free again. */
   acknowledge(generation: number): void {
-    const done = this.retired.filter((entry) => entry.generation <= generation);
-    if (done.length === 0) return;
-    this.retired = this.retired.filter((entry) => entry.generation > generation);
-    for (const entry of done) {
-      for (const slot of entry.hostSlots) this.freeHost(slot);
-      if (entry.clusterSlot !== undefined) this.clusterSlots.free(entry.clusterSlot);
+    for (const [slot, since] of this.retired) {
+      if (since > generation) continue;
+      this.retired.delete(slot);
+      this.freeHost(slot);
     }
   }
 
@@ -106,17 +113,27 @@ export class SnapshotPublisher {
     this.changed.set(key, entry);
   }
 
+  private setWords(slot: number, host: envoy.config.endpoint.v3.LbEndpoint): void {
+    const base = hostBase(slot);
+    this.words[base + HostWord.Weight] = host.loadBalancingWeight ?? 1;
+    Atomics.and(this.words, base + HostWord.Health, ~healthStatusFlags);
+    Atomics.or(this.words, base + HostWord.Health, flagsOfHealthStatus(host.healthStatus));
+  }
+
   private slotFor(key: string): number {
     let slot = this.slotOfHost.get(key);
     if (slot === undefined) {
       slot = this.hostSlots.take();
       this.slotOfHost.set(key, slot);
-    }
+      this.hostOfSlot.set(slot, key);
+    } else this.retired.delete(slot); // it came back
     return slot;
   }
 
   private freeHost(slot: number): void {
-    for (const [key, taken] of this.slotOfHost) if (taken === slot) this.slotOfHost.delete(key);
+    const key = this.hostOfSlot.get(slot);
+    if (key !== undefined) this.slotOfHost.delete(key);
+    this.hostOfSlot.delete(slot);
     const base = hostBase(slot);
     this.words.fill(0, base, hostBase(slot + 1));
     this.hostSlots.free(slot);
@@ -127,10 +144,18 @@ function keyOf(type: string, name: string): Key {
   return `${type}/${name}`;
 }
 
-function hostKey(cluster: string, priority: number, host: envoy.config.endpoint.v3.LbEndpoint): string {
+function hostKey(
+  cluster: string,
+  priority: number,
+  host: envoy.config.endpoint.v3.LbEndpoint,
+  moving: boolean,
+): string {
   const endpoint = host.hostIdentifier.case === 'endpoint' ? host.hostIdentifier.value : undefined;
   const address = endpoint?.address?.address;
-  const where = address?.case === 'socketAddress' ? `${address.value.address}|${portOf(address.value)}` : '';
+  let where = '';
+  if (moving) where = 'anywhere';
+  else if (address?.case === 'socketAddress') where = `${address.value.address}|${portOf(address.value)}`;
+  else if (address?.case === 'pipe') where = address.value.path;
   return `${cluster}/${priority}/${where}/${endpoint?.hostname ?? ''}`;
 }
 

@@ -25,6 +25,8 @@ export interface ExtensionFactory {
   readonly aliases?: readonly string[];
   /** Full name of its configuration message, e.g. `envoy.extensions.filters.http.router.v3.Router`. */
   readonly typeName: string;
+  /** Full name of the message a route may have for it in typed_per_filter_config; absent: none. */
+  readonly routeTypeName?: string;
   /** Must be last in its chain. */
   readonly terminal?: boolean;
   /** Checks what the schema cannot: the message is valid by descriptor and PGV already. */

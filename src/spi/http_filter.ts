@@ -47,6 +47,8 @@ export interface FilterCallbacks {
   readonly request: RequestHead;
   /** The route of this request, chosen once; undefined when none matches. */
   readonly route: Route | undefined;
+  /** What the route, its virtual host or table has for this filter; the same object for every request of the route. */
+  readonly perRouteConfig: unknown;
   /** Bytes that may be held for one stream in one direction. */
   readonly bufferLimit: number;
   /** Ends the exchange with a reply of our own; `details` becomes %RESPONSE_CODE_DETAILS%, `flag` a response flag bit or -1. */
@@ -64,7 +66,8 @@ export interface FilterCallbacks {
 /** What a filter may ask of the manager while a request passes; the terminal filter also answers through it. */
 export interface DecoderFilterCallbacks extends FilterCallbacks, FormatContext {
   continueDecoding(): void;
-  encodeInformational(head: ResponseHead): void;
+  /** An informational answer of the host; tells whether the client gets it. */
+  encodeInformational(head: ResponseHead): boolean;
   encodeHeaders(head: ResponseHead, endStream: boolean): void;
   encodeData(bytes: Bytes, start: number, end: number, endStream: boolean): void;
   encodeTrailers(trailers: HeaderMap): void;
@@ -75,6 +78,13 @@ export interface DecoderFilterCallbacks extends FilterCallbacks, FormatContext {
   readonly downstreamBlocked: boolean;
   /** Overrides the manager's stream idle timeout; milliseconds, 0: none. */
   setIdleTimeout(milliseconds: number): void;
+  /** Finds the route anew, for a request whose head was changed. */
+  chooseRouteAgain(): Route | undefined;
+  /**
+   * Ends this stream without an answer and takes its request, as it is now, through all filters again in a new one. The
+   * request must be complete; `body` becomes the new stream's.
+   */
+  recreateStream(body: Buffer | undefined): void;
   readonly request: RequestHead;
   /** The answer as it is known so far: set before formats of response headers are evaluated. */
   response: ResponseHead | undefined;
@@ -99,6 +109,15 @@ export interface StreamFilter {
   onDownstreamWritable?(): void;
   /** The stream is over, however it ended; comes exactly once. */
   onDestroy?(): void;
+}
+
+/** A filter of a chain. */
+export interface FilterMaker {
+  /** Its label in the chain, by which routes name it. */
+  readonly name: string;
+  /** Off unless a route has a configuration for it. */
+  readonly disabled: boolean;
+  create(): StreamFilter;
 }
 
 /** What an HTTP filter's `filter.ts` exports by default: from its configuration, a maker of one filter a stream. */

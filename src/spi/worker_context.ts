@@ -1,6 +1,7 @@
 /** What a worker lends to the extensions it hosts. */
 
 import type { envoy } from '../api/envoy_types.ts';
+import type { Runtime } from '../common/runtime.ts';
 import type { ConnectionInfo } from '../common/stream_info.ts';
 import type { Connection } from '../net/connection.ts';
 import type { RouteTable } from '../router/route_table.ts';
@@ -16,6 +17,8 @@ export interface WorkerContext {
   readonly serviceCluster: string;
   readonly serviceNode: string;
   readonly drain: DrainState;
+  /** Values that change behaviour while the process runs. */
+  readonly runtime: Runtime;
   /** Compiles a route configuration that lies in a filter's message. */
   compileRoutes(message: envoy.config.route.v3.RouteConfiguration): RouteTable;
   /** Loggers for the access_log list of a filter or listener; extensions in it were loaded before. */
@@ -50,6 +53,8 @@ export interface ListenerInfo {
   /** The name in configuration. */
   readonly name: string;
   readonly bufferLimit: number;
+  /** Whether connections of this listener should end; asked anew for each answer. */
+  readonly drain: DrainState;
 }
 
 /** What a terminal network filter's `filter.ts` exports by default: from its configuration, a taker of connections. */

@@ -1,6 +1,7 @@
 /** The control messages between the main thread and a worker, over the worker's own port. */
 import type { MessagePort } from 'node:worker_threads';
 import type { LogOptions } from '../common/log.ts';
+import type { RuntimeValues } from '../common/runtime.ts';
 import type { HistogramInterval } from '../common/stats/histogram.ts';
 import type { StatsAnnouncement } from '../common/stats/messages.ts';
 import type { SnapshotDelta } from '../snapshot/layout.ts';
@@ -26,16 +27,32 @@ export interface WorkerTask {
   /** Milliseconds between flushes of access log files. */
   readonly fileFlushInterval: number;
   readonly snapshot: SnapshotDelta;
+  readonly runtime: RuntimeValues;
+  /** Sockets all workers together may hold open. */
+  readonly mostSockets: number;
+  /** How many workers there are. */
+  readonly concurrency: number;
+  /** Milliseconds of a drain sequence. */
+  readonly drainTime: number;
+  /** In a drain sequence every answer closes its connection; else ever more of them do. */
+  readonly drainAtOnce: boolean;
 }
 
 export type ToWorker =
   | { readonly kind: 'snapshot'; readonly delta: SnapshotDelta }
   /** Stop accepting, let connections end. */
   | { readonly kind: 'drain' }
+  /** Listeners let their connections end as the drain strategy says, and go on accepting. */
+  | { readonly kind: 'drain_sequence'; readonly inboundOnly: boolean }
+  /** Listeners stop accepting; what is open stays. */
+  | { readonly kind: 'stop_listeners'; readonly inboundOnly: boolean }
+  /** /healthcheck/fail holds, or no longer. */
+  | { readonly kind: 'health_failed'; readonly failed: boolean }
   /** End now. */
   | { readonly kind: 'stop' }
   | { readonly kind: 'flush_histograms' }
   | { readonly kind: 'reopen_logs' }
+  | { readonly kind: 'runtime'; readonly values: RuntimeValues }
   | { readonly kind: 'log_levels'; readonly log: LogOptions }
   /** Dies, hangs or runs out of memory at once, as by a fault: for tests of what the others do. */
   | { readonly kind: 'crash'; readonly how: Crash };
@@ -46,5 +63,7 @@ export type FromWorker =
   | { readonly kind: 'listening'; readonly listener: string; readonly error: string }
   | { readonly kind: 'histograms'; readonly values: HistogramInterval[] }
   | { readonly kind: 'fault'; readonly text: string }
+  /** After `stop_listeners`: the listening sockets are closed. */
+  | { readonly kind: 'listeners_stopped' }
   /** After `drain`: no connection is left. */
   | { readonly kind: 'drained' };

@@ -3,8 +3,10 @@ import type { envoy } from '../api/envoy_types.ts';
 import { durationMs } from '../common/duration.ts';
 import { TCP } from '../common/stats/layouts.ts';
 import type { AccessLogger } from '../spi/format.ts';
-import type { WorkerContext } from '../spi/worker_context.ts';
+import type { DrainState, ListenerInfo, WorkerContext } from '../spi/worker_context.ts';
 import type { ClusterManager } from '../upstream/cluster_manager.ts';
+
+type Message = envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
 
 export interface TcpProxyConfig {
   readonly clusters: ClusterManager;
@@ -13,27 +15,51 @@ export interface TcpProxyConfig {
   /** Milliseconds; 0: none. */
   readonly idleTimeout: number;
   readonly maxConnectionDuration: number;
+  /** Up to this share (0 to 1) of the duration is added by chance. */
+  readonly durationJitter: number;
   readonly maxConnectAttempts: number;
+  /** Milliseconds before another connect attempt; undefined: at once. */
+  readonly backOff: { readonly base: number; readonly max: number } | undefined;
+  readonly logOnStart: boolean;
+  readonly logOnConnected: boolean;
+  /** Milliseconds between entries of a connection; 0: none. */
+  readonly logInterval: number;
+  /** Asked with every piece of data whether to close; undefined: never. */
+  readonly drain: DrainState | undefined;
   /** The cluster of the next connection. */
   chooseCluster(): string;
 }
 
 export function compileTcpProxyConfig(
-  message: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy,
+  message: Message,
   context: WorkerContext,
+  listener: ListenerInfo,
 ): TcpProxyConfig {
+  const log = message.accessLogOptions;
   return {
     clusters: context.clusters,
     stats: context.stats.block(TCP, `tcp.${message.statPrefix}.`),
     accessLoggers: context.accessLoggers(message.accessLog),
     idleTimeout: durationMs(message.idleTimeout) ?? 3_600_000,
     maxConnectionDuration: durationMs(message.maxDownstreamConnectionDuration) ?? 0,
+    durationJitter: (message.maxDownstreamConnectionDurationJitterPercentage?.value ?? 0) / 100,
     maxConnectAttempts: message.maxConnectAttempts ?? 1,
+    backOff: backOff(message),
+    logOnStart: log?.flushAccessLogOnStart ?? false,
+    logOnConnected: log?.flushAccessLogOnConnected ?? message.flushAccessLogOnConnected,
+    logInterval: durationMs(log?.accessLogFlushInterval ?? message.accessLogFlushInterval) ?? 0,
+    drain: message.checkDrainClose ? listener.drain : undefined,
     chooseCluster: clusterChooser(message),
   };
 }
 
-function clusterChooser(message: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy): () => string {
+function backOff({ backoffOptions }: Message): TcpProxyConfig['backOff'] {
+  if (backoffOptions === undefined) return undefined;
+  const base = Math.max(1, durationMs(backoffOptions.baseInterval) ?? 1);
+  return { base, max: durationMs(backoffOptions.maxInterval) ?? 10 * base };
+}
+
+function clusterChooser(message: Message): () => string {
   const { clusterSpecifier } = message;
   if (clusterSpecifier.case !== 'weightedClusters') {
     const name = clusterSpecifier.case === 'cluster' ? clusterSpecifier.value : '';

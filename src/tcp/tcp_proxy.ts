@@ -1,24 +1,24 @@
 /** The data path without HTTP: bytes between a client's connection and one to a host, each side paused by the other. */
+import { AccessLogType } from '../common/access_log/access_log_type.ts';
 import { now, wallNow } from '../common/clock.ts';
 import { connectionTag, logger } from '../common/log.ts';
 import { ResponseFlag } from '../common/response_flags.ts';
-import { CLUSTER, HOST, TCP } from '../common/stats/layouts.ts';
+import { CLUSTER, TCP } from '../common/stats/layouts.ts';
 import { type ConnectionInfo, StreamInfo } from '../common/stream_info.ts';
 import { Timer } from '../common/timers.ts';
 import type { Connection, ConnectionCallbacks } from '../net/connection.ts';
 import type { FormatContext } from '../spi/format.ts';
 import type { Cluster } from '../upstream/cluster.ts';
-import type { Host } from '../upstream/host.ts';
 import type { TcpProxyConfig } from './config.ts';
+import { bulkRead, UpstreamSide } from './upstream_side.ts';
 
 const log = logger('filter');
 
 const IdleTimeout = 0;
 const ConnectTimeout = 1;
 const MaxDuration = 2;
-
-/** Reads this long mean that a body streams: the next ones go to a private buffer. */
-const bulkRead = 16 * 1024;
+const BackOff = 3;
+const LogInterval = 4;
 
 export class TcpProxy implements ConnectionCallbacks, FormatContext {
   readonly info: StreamInfo;
@@ -26,38 +26,44 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
   readonly response = undefined;
   readonly responseTrailers = undefined;
   readonly localReplyBody = '';
+  accessLogType: number = AccessLogType.TcpConnectionEnd;
+  /** The client has sent all it will. */
+  ended = false;
   private readonly config: TcpProxyConfig;
   private readonly downstream: Connection;
   private readonly onGone: () => void;
   private cluster: Cluster | undefined;
   private upstream: UpstreamSide | undefined;
   private attempts = 0;
-  private ended = false;
   private paused = true;
   private over = false;
   private lastActivity = now;
   private readonly idleTimer: Timer;
   private readonly connectTimer: Timer;
-  private readonly durationTimer: Timer;
+  private durationTimer: Timer | undefined;
+  private backOffTimer: Timer | undefined;
+  private logTimer: Timer | undefined;
 
   constructor(config: TcpProxyConfig, downstream: Connection, info: ConnectionInfo, onGone: () => void) {
     this.config = config;
     this.downstream = downstream;
     this.onGone = onGone;
-    this.info = new StreamInfo(info, wallNow(), now);
+    this.info = info.stream ?? new StreamInfo(info, wallNow(), now);
     this.info.remoteAddress = info.remoteAddress;
     this.idleTimer = new Timer(this, IdleTimeout);
     this.connectTimer = new Timer(this, ConnectTimeout);
-    this.durationTimer = new Timer(this, MaxDuration);
     config.stats[TCP.slot.downstream_cx_total]++;
     downstream.callbacks = this;
     downstream.counters = {
       stats: config.stats,
       received: TCP.slot.downstream_cx_rx_bytes_total,
       sent: TCP.slot.downstream_cx_tx_bytes_total,
+      waiting: TCP.slot.downstream_cx_tx_bytes_buffered,
     };
+    downstream.flushTimeout = config.idleTimeout;
     downstream.pauseReading();
-    if (config.maxConnectionDuration > 0) this.durationTimer.start(config.maxConnectionDuration);
+    this.startTimers();
+    if (config.logOnStart) this.log(AccessLogType.TcpConnectionStart);
     this.connect();
   }
 
@@ -73,69 +79,84 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
     this.info.bytesReceived += end - start;
     this.downstream.bulk = end - start >= bulkRead;
     this.upstream?.connection.writeBytes(bytes, start, end);
+    if (this.config.drain !== undefined) this.closeIfDraining();
   }
 
   onEnd(): void {
     this.ended = true;
     this.info.lastDownstreamByteReceived = now;
-    if (this.upstream === undefined || this.upstream.ended) this.downstream.closeAfterFlush(0);
-    else this.upstream.connection.shutdownWrite();
+    const { upstream } = this;
+    if (upstream === undefined) this.downstream.closeAfterFlush(0);
+    else if (upstream.ended) {
+      upstream.localEndedLast = true;
+      this.downstream.closeAfterFlush(0);
+    } else upstream.connection.shutdownWrite();
   }
 
+  /** The client does not read: neither do we from the host. */
   onBlocked(): void {
-    this.config.stats[TCP.slot.downstream_flow_control_paused_reading_total]++;
-    this.upstream?.connection.pauseReading();
+    if (this.upstream === undefined) return;
+    this.cluster!.stats[CLUSTER.slot.upstream_flow_control_paused_reading_total]++;
+    this.upstream.connection.pauseReading();
   }
 
   onWritable(): void {
-    this.config.stats[TCP.slot.downstream_flow_control_resumed_reading_total]++;
-    this.upstream?.connection.resumeReading();
+    if (this.upstream === undefined) return;
+    this.cluster!.stats[CLUSTER.slot.upstream_flow_control_resumed_reading_total]++;
+    this.upstream.connection.resumeReading();
   }
 
   onClosed(local: boolean, reason: string): void {
     if (this.over) return;
     this.over = true;
-    this.idleTimer.stop();
-    this.connectTimer.stop();
-    this.durationTimer.stop();
+    this.stopTimers();
     const { upstream } = this;
     this.upstream = undefined;
     if (upstream !== undefined) {
-      if (reason === '') upstream.connection.closeAfterFlush(0);
+      // A reset by the client is passed on; at the end of both directions what is left still goes to the host.
+      if (reason !== '') upstream.connection.reset();
+      else if (this.ended) upstream.closeAfterFlush(this.config);
       else upstream.connection.closeNow();
     }
     if (log.debugOn)
       log.debug(`${connectionTag(this.downstream.id)}TCP proxy ended ${local ? 'by us' : 'by the client'} ${reason}`);
     this.info.endMonotonic = now;
-    for (const accessLogger of this.config.accessLoggers) accessLogger.log(this);
+    this.log(AccessLogType.TcpConnectionEnd);
     this.onGone();
   }
 
   onTimer(kind: number): void {
     if (kind === IdleTimeout) this.onIdle();
     else if (kind === ConnectTimeout) this.upstream?.onConnectTimeout();
-    else {
+    else if (kind === BackOff) this.connect();
+    else if (kind === LogInterval) {
+      this.log(AccessLogType.TcpPeriodic);
+      this.logTimer!.start(this.config.logInterval);
+    } else {
       this.config.stats[TCP.slot.max_downstream_connection_duration]++;
-      this.downstream.closeAfterFlush(0);
+      this.info.setFlag(ResponseFlag.DurationTimeout);
+      this.downstream.closeNow();
     }
   }
 
   // === the host's side ===
 
   onUpstreamConnected(side: UpstreamSide): void {
+    const { config, info } = this;
     this.connectTimer.stop();
-    this.info.upstreamLocalAddress = side.connection.localAddress;
-    this.info.upstreamConnectionId = side.connection.id;
-    if (this.config.idleTimeout > 0) this.idleTimer.start(this.config.idleTimeout);
+    info.upstreamLocalAddress = side.connection.localAddress;
+    info.upstreamConnectionId = side.connection.id;
+    if (config.idleTimeout > 0) this.idleTimer.start(config.idleTimeout);
     this.lastActivity = now;
+    if (config.logOnConnected) this.log(AccessLogType.TcpUpstreamConnected);
     this.resumeDownstream();
-    if (this.ended) side.connection.shutdownWrite();
   }
 
   onUpstreamData(bytes: Buffer, start: number, end: number): void {
     this.lastActivity = now;
     this.info.bytesSent += end - start;
     this.downstream.writeBytes(bytes, start, end);
+    if (this.config.drain !== undefined) this.closeIfDraining();
   }
 
   onUpstreamEnd(): void {
@@ -143,37 +164,41 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
     else this.downstream.shutdownWrite();
   }
 
-  pauseDownstream(): void {
-    if (this.paused) return;
-    this.paused = true;
-    this.downstream.pauseReading();
+  /** The host does not read: neither do we from the client. */
+  onUpstreamBlocked(): void {
+    this.config.stats[TCP.slot.downstream_flow_control_paused_reading_total]++;
+    this.pauseDownstream();
   }
 
-  resumeDownstream(): void {
-    if (!this.paused) return;
-    this.paused = false;
-    this.downstream.resumeReading();
+  onUpstreamWritable(): void {
+    this.config.stats[TCP.slot.downstream_flow_control_resumed_reading_total]++;
+    this.resumeDownstream();
   }
 
-  /** The connection to the host is gone: before it was made another host may be tried. */
-  onUpstreamClosed(connected: boolean, timedOut: boolean, reason: string): void {
+  /** The connection to the host is gone: before it was made another host may be tried. `detail`: why it was not made. */
+  onUpstreamClosed(connected: boolean, reason: string, detail: string): void {
     this.upstream = undefined;
     this.connectTimer.stop();
     if (this.over) return;
+    const { info, config } = this;
     if (connected) {
-      if (reason === '') this.downstream.closeAfterFlush(0);
-      else this.downstream.reset();
+      if (reason === '') {
+        this.downstream.closeAfterFlush(0);
+        return;
+      }
+      info.setFlag(ResponseFlag.UpstreamRemoteReset);
+      this.downstream.reset();
       return;
     }
-    this.info.setFlag(ResponseFlag.UpstreamConnectionFailure);
-    this.info.upstreamTransportFailureReason = timedOut ? 'connection_timeout' : reason;
-    if (this.attempts < this.config.maxConnectAttempts) {
-      this.connect();
+    info.setFlag(ResponseFlag.UpstreamConnectionFailure);
+    info.upstreamTransportFailureReason = detail;
+    if (this.attempts < config.maxConnectAttempts) {
+      if (config.backOff === undefined) this.connect();
+      else this.startBackOff(config.backOff);
       return;
     }
     this.cluster!.stats[CLUSTER.slot.upstream_cx_connect_attempts_exceeded]++;
-    this.info.setFlag(ResponseFlag.UpstreamRetryLimitExceeded);
-    this.refuse();
+    this.refuse(ResponseFlag.UpstreamRetryLimitExceeded);
   }
 
   private connect(): void {
@@ -181,24 +206,28 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
     const cluster = config.clusters.get(config.chooseCluster());
     if (cluster === undefined) {
       config.stats[TCP.slot.downstream_cx_no_route]++;
-      info.setFlag(ResponseFlag.NoClusterFound);
-      this.refuse();
+      this.refuse(ResponseFlag.NoClusterFound);
       return;
     }
     this.cluster = cluster;
     info.upstreamCluster = cluster.name;
-    if (!cluster.breaker.tryConnection()) {
-      cluster.stats[CLUSTER.slot.upstream_cx_overflow]++;
-      info.setFlag(ResponseFlag.UpstreamOverflow);
-      this.refuse();
+    const { stats, breaker } = cluster;
+    if (!breaker.tryConnection()) {
+      stats[CLUSTER.slot.upstream_cx_overflow]++;
+      this.refuse(ResponseFlag.UpstreamOverflow);
       return;
     }
     const host = cluster.chooseHost();
     if (host === undefined) {
-      cluster.breaker.releaseConnection();
-      cluster.stats[CLUSTER.slot.upstream_cx_none_healthy]++;
-      info.setFlag(ResponseFlag.NoHealthyUpstream);
-      this.refuse();
+      breaker.releaseConnection();
+      stats[CLUSTER.slot.upstream_cx_none_healthy]++;
+      this.refuse(ResponseFlag.NoHealthyUpstream);
+      return;
+    }
+    if (!breaker.tryPending()) {
+      breaker.releaseConnection();
+      stats[CLUSTER.slot.upstream_rq_pending_overflow]++;
+      this.refuse(ResponseFlag.UpstreamOverflow);
       return;
     }
     this.attempts++;
@@ -208,9 +237,35 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
     this.upstream = new UpstreamSide(this, cluster, host);
   }
 
-  /** The client gets a reset, as from Envoy: there is no way to tell it more. */
-  private refuse(): void {
-    this.downstream.reset();
+  /** Fully jittered exponential back-off, from the second attempt on. */
+  private startBackOff({ base, max }: { readonly base: number; readonly max: number }): void {
+    this.backOffTimer ??= new Timer(this, BackOff);
+    const longest = Math.min(base * 2 ** Math.min(this.attempts - 1, 31), max);
+    this.backOffTimer.start(Math.floor(Math.random() * longest));
+  }
+
+  /** The client is told by the end of its connection alone. */
+  private refuse(flag: ResponseFlag): void {
+    this.info.setFlag(flag);
+    this.downstream.closeNow();
+  }
+
+  private closeIfDraining(): void {
+    if (!this.config.drain!.draining || this.downstream.isClosing) return;
+    this.config.stats[TCP.slot.downstream_cx_drain_close]++;
+    this.downstream.closeAfterFlush(0);
+  }
+
+  private pauseDownstream(): void {
+    if (this.paused) return;
+    this.paused = true;
+    this.downstream.pauseReading();
+  }
+
+  private resumeDownstream(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.downstream.resumeReading();
   }
 
   private onIdle(): void {
@@ -220,76 +275,33 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
       return;
     }
     this.config.stats[TCP.slot.idle_timeout]++;
-    this.downstream.closeAfterFlush(0);
-  }
-}
-
-/** The connection to a host, and what its cluster counts of it. */
-class UpstreamSide implements ConnectionCallbacks {
-  readonly connection: Connection;
-  ended = false;
-  private readonly proxy: TcpProxy;
-  private readonly cluster: Cluster;
-  private readonly host: Host;
-  private readonly openedAt = now;
-  private connected = false;
-  private timedOut = false;
-
-  constructor(proxy: TcpProxy, cluster: Cluster, host: Host) {
-    this.proxy = proxy;
-    this.cluster = cluster;
-    this.host = host;
-    cluster.stats[CLUSTER.slot.upstream_cx_total]++;
-    cluster.stats[CLUSTER.slot.upstream_cx_active]++;
-    host.stats[HOST.slot.cx_total]++;
-    host.stats[HOST.slot.cx_active]++;
-    this.connection = cluster.connectTo(host, this);
+    this.downstream.closeNow();
   }
 
-  onConnectTimeout(): void {
-    this.timedOut = true;
-    this.connection.closeNow();
-  }
-
-  onConnected(): void {
-    this.connected = true;
-    this.cluster.connectTime.record(now - this.openedAt);
-    this.proxy.onUpstreamConnected(this);
-  }
-
-  onData(bytes: Buffer, start: number, end: number): void {
-    this.connection.bulk = end - start >= bulkRead;
-    this.proxy.onUpstreamData(bytes, start, end);
-  }
-
-  onEnd(): void {
-    this.ended = true;
-    this.proxy.onUpstreamEnd();
-  }
-
-  onBlocked(): void {
-    this.proxy.pauseDownstream();
-  }
-
-  onWritable(): void {
-    this.proxy.resumeDownstream();
-  }
-
-  onClosed(local: boolean, reason: string): void {
-    const { stats } = this.cluster;
-    const { slot } = CLUSTER;
-    this.cluster.breaker.releaseConnection();
-    stats[slot.upstream_cx_active]--;
-    this.host.stats[HOST.slot.cx_active]--;
-    if (this.connected) {
-      stats[slot.upstream_cx_destroy]++;
-      stats[local ? slot.upstream_cx_destroy_local : slot.upstream_cx_destroy_remote]++;
-      this.cluster.connectionLength.record(now - this.openedAt);
-    } else if (this.timedOut || !local) {
-      stats[slot.upstream_cx_connect_fail]++;
-      this.host.stats[HOST.slot.cx_connect_fail]++;
-      if (this.timedOut) stats[slot.upstream_cx_connect_timeout]++;
+  private startTimers(): void {
+    const { maxConnectionDuration, durationJitter, logInterval } = this.config;
+    if (maxConnectionDuration > 0) {
+      this.durationTimer = new Timer(this, MaxDuration);
+      this.durationTimer.start(maxConnectionDuration * (1 + Math.random() * durationJitter));
     }
-    this.proxy.onUpstreamClosed(this.connected, this.timedOut, reason);
+    if (logInterval > 0) {
+      this.logTimer = new Timer(this, LogInterval);
+      this.logTimer.start(logInterval);
+    }
+  }
+
+  private stopTimers(): void {
+    this.idleTimer.stop();
+    this.connectTimer.stop();
+    this.durationTimer?.stop();
+    this.backOffTimer?.stop();
+    this.logTimer?.stop();
+  }
+
+  private log(type: number): void {
+    const { accessLoggers } = this.config;
+    if (accessLoggers.length === 0) return;
+    this.accessLogType = type;
+    for (const accessLogger of accessLoggers) accessLogger.log(this);
   }
 }

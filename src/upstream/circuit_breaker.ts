@@ -1,5 +1,5 @@
 /** Step 8 of the data path: the circuit breaker of a cluster and priority, counted exactly over all workers. */
-import type { BreakerLimits } from '../common/breaker_limits.ts';
+import { type BreakerLimits, mostRetries } from '../common/breaker_limits.ts';
 import { ClusterWord } from '../snapshot/layout.ts';
 
 /** Shared words, and this worker's own part of them, which the main thread takes back when the worker dies. */
@@ -54,11 +54,26 @@ export class CircuitBreaker {
   }
 
   tryRetry(): boolean {
-    return this.tryTake(ClusterWord.Retries, this.limits.maxRetries);
+    const { limits } = this;
+    if (limits.retryBudget === undefined) return this.tryTake(ClusterWord.Retries, limits.maxRetries);
+    const requests = this.load(ClusterWord.Requests) + this.load(ClusterWord.PendingRequests);
+    return this.tryTake(ClusterWord.Retries, mostRetries(limits, requests));
   }
 
   releaseRetry(): void {
     addShared(this.shared, this.base + ClusterWord.Retries, -1);
+  }
+
+  tryPool(): boolean {
+    return this.tryTake(ClusterWord.Pools, this.limits.maxConnectionPools);
+  }
+
+  releasePool(): void {
+    addShared(this.shared, this.base + ClusterWord.Pools, -1);
+  }
+
+  private load(word: number): number {
+    return Atomics.load(this.shared.words, this.base + word);
   }
 
   private tryTake(word: number, limit: number): boolean {

@@ -20,10 +20,14 @@ export class ClusterManager {
     return this.clusters.get(name);
   }
 
-  /** Adds a cluster, or replaces it: the old one ends its exchanges and the hosts must be given anew. */
+  /** Adds a cluster, or replaces it: the old one ends its exchanges, the new one begins with its hosts. */
   setCluster(message: envoy.config.cluster.v3.Cluster, slot: number): void {
-    this.clusters.get(message.name)?.drain();
-    this.clusters.set(message.name, new Cluster(message, slot, this.shared, this.store));
+    const former = this.clusters.get(message.name);
+    const cluster = new Cluster(message, slot, this.shared, this.store);
+    this.clusters.set(message.name, cluster);
+    if (former === undefined) return;
+    cluster.adoptHosts(former);
+    former.drain();
   }
 
   removeCluster(name: string): void {
@@ -49,9 +53,10 @@ export class ClusterManager {
           weight: entry.loadBalancingWeight ?? 1,
           priority: locality.priority,
           slot,
+          lbMetadata: entry.metadata?.filterMetadata['envoy.lb'],
         });
       }
     }
-    cluster.updateHosts(hosts);
+    cluster.updateHosts(hosts, assignment.policy);
   }
 }

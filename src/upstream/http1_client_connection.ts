@@ -2,10 +2,12 @@
 
 import type { Bytes } from '../../native-free/bytes/bytes.ts';
 import type { HeaderMap, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
+import { UPGRADE } from '../../native-free/headers/well_known.ts';
 import type { CodecError, Framing, ResponseDecoderEvents } from '../../native-free/http1/codec.ts';
 import { chunkHeader, encodeRequestHead, encodeTrailers, lastChunk } from '../../native-free/http1/encoder.ts';
-import { requestFramingToSend } from '../../native-free/http1/framing.ts';
+import { opensTunnel, requestFramingToSend } from '../../native-free/http1/framing.ts';
 import { Http1ResponseDecoder } from '../../native-free/http1/response_decoder.ts';
+import { BodyBuffer } from '../common/body_buffer.ts';
 import { now } from '../common/clock.ts';
 import { connectionTag, logger } from '../common/log.ts';
 import type { ResetReason } from '../common/reset_reason.ts';
@@ -22,6 +24,9 @@ const log = logger('client');
 
 const ConnectTimeout = 0;
 const IdleTimeout = 1;
+
+/** Bytes held for an upgrade that is not accepted yet, before the client is paused. */
+const mostEarly = 64 * 1024;
 
 /** Reads this long mean that a body streams: the next ones go to a private buffer. */
 const bulkRead = 16 * 1024;
@@ -42,6 +47,12 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
   private requestDone = false;
   private responseDone = false;
   private requestChunked = false;
+  private method = '';
+  /** What the client sent before the host accepted its upgrade; undefined when there is no such wait. */
+  private early: BodyBuffer | undefined;
+  private earlyBlocked = false;
+  /** The host accepted the upgrade: what comes and goes is not HTTP. */
+  private tunnel = false;
   private responseFraming: Framing = 'none';
   private bodyLeft = 0;
   private keepAlive = true;
@@ -87,17 +98,22 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
   }
 
   sendHeaders(head: RequestHead, endStream: boolean): void {
-    this.decoder.expect(head.method);
-    const { headers } = head;
-    const framing = requestFramingToSend(head.method, headers, endStream);
+    const { method, headers } = head;
+    const upgrade = !endStream && (method === 'CONNECT' || headers.has(UPGRADE));
+    this.decoder.expect(method, upgrade);
+    if (upgrade) this.early = new BodyBuffer();
+    const framing = requestFramingToSend(method, headers, endStream, upgrade);
+    this.method = method;
     this.requestChunked = framing === 'chunked';
-    this.connection.writeText(encodeRequestHead(head.method, head.path, head.authority, headers, framing));
+    const spelling = headers.spelling ?? this.pool.cluster.options.headerSpelling;
+    this.connection.writeText(encodeRequestHead(method, head.path, head.authority, headers, framing, spelling));
     if (endStream) this.finishRequest();
   }
 
   sendData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
     const { connection } = this;
-    if (this.requestChunked) {
+    if (this.early !== undefined) this.holdEarly(this.early, bytes, start, end);
+    else if (this.requestChunked) {
       if (end > start) {
         connection.writeText(chunkHeader(end - start));
         connection.writeBytes(bytes, start, end);
@@ -108,10 +124,9 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
   }
 
   sendTrailers(trailers: HeaderMap): void {
+    const { options } = this.pool.cluster;
     if (this.requestChunked) {
-      this.connection.writeText(
-        this.pool.cluster.responseOptions.enableTrailers ? encodeTrailers(trailers) : lastChunk,
-      );
+      this.connection.writeText(options.response.enableTrailers ? encodeTrailers(trailers) : lastChunk);
     }
     this.finishRequest();
   }
@@ -144,6 +159,9 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
     this.connectTimer.stop();
     if (log.debugOn) log.debug(`${connectionTag(this.connection.id)}connected to ${this.host.address}`);
     this.pool.onConnected(this, now - this.openedAt);
+    // Opened ahead of need, or nobody waits for it any more.
+    const { idleTimeout } = this.pool.cluster;
+    if (!this.busy && idleTimeout > 0 && !this.connection.isClosing) this.idleTimer.start(idleTimeout);
   }
 
   onData(bytes: Buffer, start: number, end: number): void {
@@ -162,6 +180,10 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
   }
 
   onEnd(): void {
+    if (this.tunnel) {
+      this.fail('connection termination', '');
+      return;
+    }
     if (this.busy && !this.responseDone) this.decoder.finish();
     if (this.connection.isClosing) return;
     if (this.busy && this.responseDone) this.keepAlive = false;
@@ -207,6 +229,7 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
     this.bodyLeft = framing === 'length' ? contentLength : -1;
     const ends = framing === 'none' || this.bodyLeft === 0;
     if (ends) this.responseDone = true;
+    if (this.early !== undefined && opensTunnel(this.method, head.status)) this.openTunnel(this.early);
     this.receiver?.onResponseHeaders(head, ends);
   }
 
@@ -240,6 +263,24 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
     if (kind === ConnectTimeout) this.timedOut = true;
     else this.pool.cluster.stats[CLUSTER.slot.upstream_cx_idle_timeout]++;
     this.connection.closeNow();
+  }
+
+  /** A host that refuses the upgrade must not take the client's bytes for another request: they wait for its word. */
+  private holdEarly(early: BodyBuffer, bytes: Buffer, start: number, end: number): void {
+    early.add(bytes, start, end);
+    if (early.size <= mostEarly || this.earlyBlocked) return;
+    this.earlyBlocked = true;
+    this.receiver?.onStreamBlocked();
+  }
+
+  private openTunnel(early: BodyBuffer): void {
+    this.tunnel = true;
+    this.early = undefined;
+    const held = early.take();
+    if (held !== undefined) this.connection.writeBytes(held, 0, held.length);
+    if (!this.earlyBlocked) return;
+    this.earlyBlocked = false;
+    if (!this.connection.blocked) this.receiver?.onStreamWritable();
   }
 
   private fail(reason: ResetReason, detail: string): void {

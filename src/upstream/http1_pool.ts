@@ -3,8 +3,11 @@
 import { logger } from '../common/log.ts';
 import type { ResetReason } from '../common/reset_reason.ts';
 import { CLUSTER, HOST } from '../common/stats/layouts.ts';
+import { Timer } from '../common/timers.ts';
+import type { CircuitBreaker } from './circuit_breaker.ts';
 import type { PendingStream, PoolCallbacks } from './client_stream.ts';
 import type { Cluster } from './cluster.ts';
+import { connectError } from './connect_error.ts';
 import type { Host } from './host.ts';
 import { Http1ClientConnection } from './http1_client_connection.ts';
 
@@ -36,19 +39,49 @@ class Waiting implements PendingStream {
   }
 }
 
+/** Ends a connection that has been open for the cluster's max_connection_duration, after its exchange. */
+class Age {
+  private readonly connection: Http1ClientConnection;
+  private readonly stats: Float64Array;
+  private readonly timer = new Timer(this, 0);
+  constructor(connection: Http1ClientConnection, { stats, options }: Cluster) {
+    this.connection = connection;
+    this.stats = stats;
+    this.timer.start(options.maxConnectionDuration);
+  }
+  stop(): void {
+    this.timer.stop();
+  }
+  onTimer(): void {
+    this.stats[CLUSTER.slot.upstream_cx_max_duration_reached]++;
+    this.connection.drain();
+  }
+}
+
+/** Envoy's cap on connections that one request opens ahead of need. */
+const mostAhead = 3;
+
 export class Http1Pool {
   readonly cluster: Cluster;
-  readonly host: Host;
+  /** Where new connections go. */
+  host: Host;
+  /** The limits of the routing priority whose requests use it. */
+  readonly breaker: CircuitBreaker;
+  /** It takes a place under max_connection_pools. */
+  counted = false;
   /** Most recently used last: that one is taken first, as Envoy does. */
   private readonly idle: Http1ClientConnection[] = [];
   private readonly connecting = new Set<Http1ClientConnection>();
   private readonly open = new Set<Http1ClientConnection>();
   private waiting: Waiting[] = [];
   private draining = false;
+  private readonly ages: Map<Http1ClientConnection, Age> | undefined;
 
-  constructor(cluster: Cluster, host: Host) {
+  constructor(cluster: Cluster, host: Host, breaker: CircuitBreaker) {
     this.cluster = cluster;
     this.host = host;
+    this.breaker = breaker;
+    this.ages = cluster.options.maxConnectionDuration > 0 ? new Map() : undefined;
   }
 
   /**
@@ -59,10 +92,11 @@ export class Http1Pool {
     const { cluster } = this;
     const free = this.takeIdle();
     if (free !== undefined) {
-      this.start(free, callbacks);
+      if (!this.start(free, callbacks)) this.rest(free);
+      if (cluster.options.preconnectRatio > 1) this.provide();
       return undefined;
     }
-    if (!cluster.breaker.tryPending()) {
+    if (!this.breaker.tryPending()) {
       cluster.stats[CLUSTER.slot.upstream_rq_pending_overflow]++;
       callbacks.onPoolFailure('overflow', '', this.host);
       return undefined;
@@ -71,7 +105,7 @@ export class Http1Pool {
     cluster.stats[CLUSTER.slot.upstream_rq_pending_active]++;
     const place = new Waiting(this, callbacks);
     this.waiting.push(place);
-    this.connectForWaiting();
+    this.provide();
     return place;
   }
 
@@ -79,6 +113,7 @@ export class Http1Pool {
   drain(): void {
     this.draining = true;
     for (const connection of [...this.open]) connection.drain();
+    if (this.isEmpty) this.cluster.onPoolIdle(this);
   }
 
   get isEmpty(): boolean {
@@ -91,7 +126,10 @@ export class Http1Pool {
     this.connecting.delete(connection);
     this.open.add(connection);
     this.cluster.connectTime.record(took);
-    if (!this.serveWaiting(connection)) this.rest(connection);
+    this.ages?.set(connection, new Age(connection, this.cluster));
+    if (this.serveWaiting(connection)) return;
+    if (this.draining) connection.drain();
+    else this.rest(connection);
   }
 
   /** The exchange on a connection ended; counts it. */
@@ -99,7 +137,7 @@ export class Http1Pool {
     const { cluster } = this;
     cluster.stats[CLUSTER.slot.upstream_rq_active]--;
     this.host.stats[HOST.slot.rq_active]--;
-    cluster.breaker.releaseRequest();
+    this.breaker.releaseRequest();
     if (cluster.tracksActive) this.host.addActiveRequest(-1);
   }
 
@@ -115,18 +153,23 @@ export class Http1Pool {
   }
 
   onConnectionClosed(connection: Http1ClientConnection, end: ConnectionEnd): void {
-    const { stats, breaker } = this.cluster;
+    const { stats } = this.cluster;
     const at = CLUSTER.slot;
-    breaker.releaseConnection();
+    this.breaker.releaseConnection();
     stats[at.upstream_cx_active]--;
     this.host.stats[HOST.slot.cx_active]--;
     if (end.busy) this.onExchangeOver();
     if (!end.connected) {
       this.connecting.delete(connection);
       this.connectFailed(end);
+      if (this.isEmpty) this.cluster.onPoolIdle(this);
       return;
     }
     this.open.delete(connection);
+    if (this.ages !== undefined) {
+      this.ages.get(connection)?.stop();
+      this.ages.delete(connection);
+    }
     const resting = this.idle.indexOf(connection);
     if (resting >= 0) this.idle.splice(resting, 1);
     stats[at.upstream_cx_destroy]++;
@@ -136,16 +179,16 @@ export class Http1Pool {
       stats[end.local ? at.upstream_cx_destroy_local_with_active_rq : at.upstream_cx_destroy_remote_with_active_rq]++;
     }
     this.cluster.connectionLength.record(end.lived);
-    this.connectForWaiting();
+    this.provide();
+    if (this.isEmpty) this.cluster.onPoolIdle(this);
   }
 
   onWaitingCancelled(place: Waiting): void {
     const index = this.waiting.indexOf(place);
     if (index >= 0) this.waiting.splice(index, 1);
     this.leaveQueue();
+    // As in Envoy the connection under way goes on, for the next request.
     this.cluster.stats[CLUSTER.slot.upstream_rq_cancelled]++;
-    // A connection nobody waits for any more is only kept when it is open already.
-    if (this.waiting.length < this.connecting.size) this.closeSpareConnecting();
   }
 
   private takeIdle(): Http1ClientConnection | undefined {
@@ -155,13 +198,14 @@ export class Http1Pool {
     }
   }
 
-  private start(connection: Http1ClientConnection, callbacks: PoolCallbacks): void {
-    const { cluster, host } = this;
-    if (!cluster.breaker.tryRequest()) {
-      this.rest(connection);
-      cluster.stats[CLUSTER.slot.upstream_rq_pending_overflow]++;
+  /** False when the request is refused: one too many is under way. */
+  private start(connection: Http1ClientConnection, callbacks: PoolCallbacks): boolean {
+    const { cluster } = this;
+    const { host } = connection;
+    if (!this.breaker.tryRequest()) {
+      cluster.stats[CLUSTER.slot.upstream_rq_active_overflow]++;
       callbacks.onPoolFailure('overflow', '', host);
-      return;
+      return false;
     }
     cluster.stats[CLUSTER.slot.upstream_rq_total]++;
     cluster.stats[CLUSTER.slot.upstream_rq_active]++;
@@ -170,6 +214,7 @@ export class Http1Pool {
     if (cluster.tracksActive) host.addActiveRequest(1);
     connection.attach(callbacks);
     callbacks.onPoolReady(connection);
+    return true;
   }
 
   private rest(connection: Http1ClientConnection): void {
@@ -177,31 +222,42 @@ export class Http1Pool {
   }
 
   private serveWaiting(connection: Http1ClientConnection): boolean {
-    const place = this.waiting.shift();
-    if (place === undefined) return false;
-    this.leaveQueue();
-    const callbacks = place.callbacks!;
-    place.callbacks = undefined;
-    this.start(connection, callbacks);
-    return true;
+    for (;;) {
+      const place = this.waiting.shift();
+      if (place === undefined) return false;
+      this.leaveQueue();
+      const callbacks = place.callbacks!;
+      place.callbacks = undefined;
+      if (this.start(connection, callbacks)) return true;
+    }
   }
 
   private leaveQueue(): void {
-    this.cluster.breaker.releasePending();
+    this.breaker.releasePending();
     this.cluster.stats[CLUSTER.slot.upstream_rq_pending_active]--;
   }
 
-  /** One connection under way for each waiting request, as far as the breaker lets it. */
-  private connectForWaiting(): void {
-    while (this.connecting.size < this.waiting.length) {
+  /** Opens the connections that are wanted now, as far as the breaker lets it. */
+  private provide(): void {
+    const ahead = this.cluster.options.preconnectRatio > 1;
+    for (let made = 0; this.wantsConnection() && !(ahead && made === mostAhead); made++) {
       const none = this.connecting.size === 0 && this.open.size === 0;
-      if (!this.cluster.breaker.tryConnection()) {
+      if (!this.breaker.tryConnection()) {
         this.cluster.stats[CLUSTER.slot.upstream_cx_overflow]++;
         if (!none) return;
-        this.cluster.breaker.takeConnection();
+        this.breaker.takeConnection();
       }
       this.connectOne();
     }
+  }
+
+  /** One for each waiting request; more with a preconnect ratio, as long as the host is healthy. */
+  private wantsConnection(): boolean {
+    const { preconnectRatio } = this.cluster.options;
+    const waiting = this.waiting.length;
+    if (preconnectRatio === 1 || this.draining || this.host.healthFlags !== 0) return waiting > this.connecting.size;
+    const active = this.open.size - this.idle.length;
+    return (waiting + active) * preconnectRatio > this.connecting.size + this.open.size;
   }
 
   private connectOne(): void {
@@ -222,8 +278,7 @@ export class Http1Pool {
     stats[CLUSTER.slot.upstream_cx_connect_fail]++;
     this.host.stats[HOST.slot.cx_connect_fail]++;
     if (end.timedOut) stats[CLUSTER.slot.upstream_cx_connect_timeout]++;
-    const reason: ResetReason = end.timedOut ? 'connection timeout' : 'remote connection failure';
-    const detail = end.timedOut ? '' : connectError(end.reason);
+    const { reason, detail } = this.failureOf(end);
     const failed = this.waiting;
     this.waiting = [];
     for (const place of failed) {
@@ -235,21 +290,11 @@ export class Http1Pool {
     }
   }
 
-  private closeSpareConnecting(): void {
-    const [spare] = this.connecting;
-    spare?.drain();
+  private failureOf(end: ConnectionEnd): { reason: ResetReason; detail: string } {
+    if (end.timedOut) return { reason: 'connection timeout', detail: '' };
+    if (this.cluster.bindFailures === 0)
+      return { reason: 'remote connection failure', detail: connectError(end.reason, this.host.address) };
+    this.cluster.bindFailures--;
+    return { reason: 'local connection failure', detail: '' };
   }
-}
-
-/** Envoy's words for a connect that failed, with the system's text. */
-function connectError(code: string): string {
-  const texts: Record<string, string> = {
-    ECONNREFUSED: 'Connection refused',
-    ENETUNREACH: 'Network is unreachable',
-    EHOSTUNREACH: 'No route to host',
-    ECONNRESET: 'Connection reset by peer',
-    ENOENT: 'No such file or directory',
-    EADDRNOTAVAIL: 'Cannot assign requested address',
-  };
-  return `delayed connect error: ${texts[code] ?? code}`;
 }

@@ -7,6 +7,8 @@ export interface LevelHealth {
   readonly excluded: number;
   readonly healthy: number;
   readonly degraded: number;
+  /** The same as sums of the hosts' weights. */
+  readonly weights: { readonly total: number; readonly healthy: number; readonly degraded: number };
 }
 
 /** Percent of the load for the healthy and for the degraded hosts of each level; all of both add up to 100. */
@@ -22,17 +24,22 @@ export interface LoadOptions {
   readonly overprovisioningFactor: number;
   /** Percent of available hosts below which a level is in panic; 0: never. */
   readonly panicThreshold: number;
+  /** The health of a level is that of its weights, not of its hosts. */
+  readonly weightedPriorityHealth: boolean;
 }
 
 /** `avoid` has a bit for each level that gets nothing as long as another one can take load (retries on other priorities). */
 export function priorityLoad(levels: readonly LevelHealth[], options: LoadOptions, avoid = 0): PriorityLoad {
-  const share = (level: LevelHealth, count: number, i: number): number => {
+  const share = (level: LevelHealth, which: 'healthy' | 'degraded', i: number): number => {
     const counted = level.total - level.excluded;
     if (counted <= 0 || ((avoid >> Math.min(i, 31)) & 1) === 1) return 0;
-    return Math.min(100, Math.floor((options.overprovisioningFactor * count) / counted));
+    const weighted = options.weightedPriorityHealth;
+    const part = weighted ? level.weights[which] : level[which];
+    const whole = weighted ? level.weights.total : counted;
+    return whole === 0 ? 0 : Math.min(100, Math.floor((options.overprovisioningFactor * part) / whole));
   };
-  const health = levels.map((level, i) => share(level, level.healthy, i));
-  const degradedHealth = levels.map((level, i) => share(level, level.degraded, i));
+  const health = levels.map((level, i) => share(level, 'healthy', i));
+  const degradedHealth = levels.map((level, i) => share(level, 'degraded', i));
   const available = Math.min(100, sum(health) + sum(degradedHealth));
   if (available === 0 && avoid !== 0) return priorityLoad(levels, options);
   const load: PriorityLoad = {

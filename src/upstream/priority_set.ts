@@ -17,6 +17,7 @@ class Level implements LevelHealth {
   readonly hosts: Host[] = [];
   readonly healthyHosts: Host[] = [];
   readonly degradedHosts: Host[] = [];
+  readonly weights = { total: 0, healthy: 0, degraded: 0 };
   excluded = 0;
   get total(): number {
     return this.hosts.length;
@@ -40,13 +41,7 @@ export class PrioritySet {
   /** Pickers that avoid some levels, made when a retry asks. */
   private readonly avoiding = new Map<number, Picker>();
 
-  constructor(
-    hosts: Iterable<Host>,
-    options: BalancerOptions,
-    shared: SharedWords,
-    slot: number,
-    stats: Float64Array,
-  ) {
+  constructor(hosts: Iterable<Host>, options: BalancerOptions, shared: SharedWords, slot: number, stats: Float64Array) {
     this.options = options;
     this.shared = shared;
     this.slot = slot;
@@ -74,7 +69,9 @@ export class PrioritySet {
     const health = healthOfFlags(flags);
     if (health === 'healthy') level.healthyHosts.push(host);
     else if (health === 'degraded') level.degradedHosts.push(host);
+    if (health !== 'unhealthy') level.weights[health] += host.weight;
     if (isExcluded(flags)) level.excluded++;
+    else level.weights.total += host.weight;
   }
 
   private makeBalanced(avoid: number): Picker {

@@ -4,10 +4,14 @@ import { threadId } from 'node:worker_threads';
 import { LogFiles } from '../common/access_log/log_files.ts';
 import { now, tick } from '../common/clock.ts';
 import { logger, setLogLevels } from '../common/log.ts';
+import { Runtime } from '../common/runtime.ts';
 import { FILESYSTEM } from '../common/stats/layouts.ts';
 import { ThreadStats } from '../common/stats/store.ts';
 import { setTimerFaultHandler } from '../common/timers.ts';
+import type { ProcessDrain } from '../listener/listener_drain.ts';
 import { setFaultHandler } from '../net/event.ts';
+import { setSocketBudget } from '../net/socket_budget.ts';
+import { socketsWord } from '../snapshot/layout.ts';
 import { beatInterval, type FromWorker, type ToWorker, type WorkerTask } from '../spi/worker_messages.ts';
 import type { SharedWords } from '../upstream/circuit_breaker.ts';
 import { ClusterManager } from '../upstream/cluster_manager.ts';
@@ -22,14 +26,18 @@ export class DataPath {
   private readonly stats: ThreadStats;
   private readonly files: LogFiles;
   private readonly snapshot: SnapshotApplier;
-  private readonly drain = { draining: false };
+  private readonly runtime = new Runtime();
+  private readonly drain: ProcessDrain;
   private finish!: () => void;
 
   constructor(task: WorkerTask) {
     this.task = task;
+    this.runtime.load(task.runtime);
+    this.drain = { draining: false, healthFailed: false, drainTime: task.drainTime, immediate: task.drainAtOnce };
     this.stats = new ThreadStats((announcement) => this.post({ kind: 'stats', announcement }));
     this.files = new LogFiles(task.fileFlushInterval, this.stats.block(FILESYSTEM, 'filesystem.'));
     const shared: SharedWords = { words: new Int32Array(task.words), ledger: new Int32Array(task.ledger) };
+    setSocketBudget({ ...shared, index: socketsWord, most: task.mostSockets });
     const clusters = new ClusterManager(shared, this.stats);
     const loader = new ExtensionLoader({
       stats: this.stats,
@@ -38,8 +46,18 @@ export class DataPath {
       serviceCluster: task.serviceCluster,
       serviceNode: task.serviceNode,
       drain: this.drain,
+      runtime: this.runtime,
     });
-    this.snapshot = new SnapshotApplier(task.index, clusters, loader, this.stats, (message) => this.post(message));
+    this.snapshot = new SnapshotApplier({
+      worker: task.index,
+      concurrency: task.concurrency,
+      clusters,
+      loader,
+      stats: this.stats,
+      shared,
+      drain: this.drain,
+      post: (message) => this.post(message),
+    });
   }
 
   /** Serves until it is told to stop. */
@@ -72,12 +90,24 @@ export class DataPath {
         this.drain.draining = true;
         this.snapshot.drainListeners(() => this.post({ kind: 'drained' }));
         break;
+      case 'drain_sequence':
+        this.snapshot.startDrainSequence(message.inboundOnly);
+        break;
+      case 'stop_listeners':
+        this.snapshot.stopListeners(message.inboundOnly, () => this.post({ kind: 'listeners_stopped' }));
+        break;
+      case 'health_failed':
+        this.drain.healthFailed = message.failed;
+        break;
       case 'stop':
         this.snapshot.closeListeners();
         this.finish();
         break;
       case 'flush_histograms':
         this.post({ kind: 'histograms', values: this.stats.takeHistograms() });
+        break;
+      case 'runtime':
+        this.runtime.load(message.values);
         break;
       case 'reopen_logs':
         this.files.reopen();

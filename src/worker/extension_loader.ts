@@ -4,6 +4,7 @@ import type { envoy } from '../api/envoy_types.ts';
 import { typeNameOf, unpackAny } from '../api/registry.ts';
 import { createAccessLogs } from '../common/access_log/create_access_logs.ts';
 import type { LogFiles } from '../common/access_log/log_files.ts';
+import type { Runtime } from '../common/runtime.ts';
 import { factoryByType } from '../extensions/registry.ts';
 import { compileRouteConfiguration, type RouteTable } from '../router/route_table.ts';
 import type { ExtensionFactory } from '../spi/extension.ts';
@@ -19,6 +20,7 @@ export interface LoaderParts {
   readonly serviceCluster: string;
   readonly serviceNode: string;
   readonly drain: DrainState;
+  readonly runtime: Runtime;
 }
 
 export class ExtensionLoader implements WorkerContext {
@@ -27,6 +29,7 @@ export class ExtensionLoader implements WorkerContext {
   readonly serviceCluster: string;
   readonly serviceNode: string;
   readonly drain: DrainState;
+  readonly runtime: Runtime;
   private readonly files: LogFiles;
   private readonly loaded = new Map<string, { factory: ExtensionFactory; create: unknown }>();
 
@@ -37,6 +40,7 @@ export class ExtensionLoader implements WorkerContext {
     this.serviceCluster = parts.serviceCluster;
     this.serviceNode = parts.serviceNode;
     this.drain = parts.drain;
+    this.runtime = parts.runtime;
   }
 
   /** Brings in the code of every extension in these messages; afterwards `extension()` answers at once. */
@@ -58,10 +62,14 @@ export class ExtensionLoader implements WorkerContext {
   }
 
   compileRoutes(message: envoy.config.route.v3.RouteConfiguration): RouteTable {
-    return compileRouteConfiguration(message);
+    return compileRouteConfiguration(message, this.runtime, this.stats);
   }
 
   accessLoggers(list: readonly envoy.config.accesslog.v3.AccessLog[]): AccessLogger[] {
-    return createAccessLogs(list, { files: this.files, extension: (config) => this.extension(config) });
+    return createAccessLogs(list, {
+      files: this.files,
+      runtime: this.runtime,
+      extension: (config) => this.extension(config),
+    });
   }
 }

@@ -38,6 +38,8 @@ test('a request in flight is answered, then the process ends with 0', { skip }, 
       () => true,
     ),
   );
+  // Answers tell clients to come back when the listening sockets of all workers are closed, not before.
+  await delay(100);
   answer();
   const response = await client.response();
   assert.equal(response.text, 'in time');

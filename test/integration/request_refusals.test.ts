@@ -127,6 +127,7 @@ const refusals: Refusal[] = [
   { name: '28 host named by Connection', bytes: get('Connection: host') },
   { name: '28 x-forwarded-for named by Connection', bytes: get('Connection: x-forwarded-for\r\nX-Forwarded-For: 1.1.1.1') },
   { name: '30 an upgrade that is not enabled', bytes: get('Connection: upgrade\r\nUpgrade: websocket'), log: '403 - upgrade_failed', body: '' },
+  { name: '30 an upgrade behind one to h2c', bytes: get('Upgrade: h2c\r\nConnection: Upgrade\r\nUpgrade: websocket'), log: '403 - upgrade_failed', body: '' },
 ]; // biome-ignore format: a table
 
 for (const { name, bytes, log, body, lenient } of refusals) {
@@ -163,6 +164,11 @@ const passed: [name: string, bytes: string, path: string, check?: (seen: ReturnT
   ['19 99 fields and Host', get(Array.from({ length: 99 }, (_, i) => `X-${i}: 1`).join('\r\n')), '/'],
   ['30 h2c is served as plain HTTP/1.1', get('Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAA'), '/',
     (seen) => assert.equal(seen.get('http2-settings') ?? seen.get('upgrade'), undefined)],
+  ['30 an Upgrade that Connection does not name', get('Connection: Upgraded, x-upgrade\r\nUpgrade: websocket'), '/',
+    (seen) => assert.equal(seen.get('upgrade'), undefined)],
+  ['31 an expectation given twice is none of ours', get('Expect: 100-continue\r\nExpect: 100-continue'), '/',
+    (seen) => assert.equal(seen.get('expect'), '100-continue,100-continue')],
+  ['29 te on two lines', get('TE: gzip\r\nTE: trailers'), '/', (seen) => assert.equal(seen.get('te'), 'trailers')],
   ['32 internal headers of a client', get('X-Envoy-Retry-On: 5xx\r\nX-Envoy-Internal: true\r\nX-Envoy-Upstream-Rq-Timeout-Ms: 1\r\nX-Envoy-Original-Path: /kept'), '/', (seen) => {
     for (const name of ['x-envoy-retry-on', 'x-envoy-internal', 'x-envoy-upstream-rq-timeout-ms']) assert.equal(seen.get(name), undefined, name);
     assert.equal(seen.get('x-envoy-original-path'), '/kept');

@@ -8,7 +8,7 @@ import { bootstrap, cluster, fileAccessLog, httpListener, route } from '../suppo
 import { isEnvoy, type RunningProxy, startProxy } from '../support/proxy.ts';
 import { type ClientResponse, RawClient, request, requestBytes } from '../support/raw_client.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
-import { waitFor } from '../support/wait_for.ts';
+import { delay, waitFor } from '../support/wait_for.ts';
 
 let proxy: RunningProxy;
 let upstream: Upstream;
@@ -22,7 +22,13 @@ before(async () => {
       '%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%\n',
     );
     const routes = [route('/', 'a', { timeout: '3s' })];
-    return bootstrap([httpListener('main', routes, { access_log: [log] })], [cluster('a', [upstream.port])]);
+    return bootstrap(
+      [
+        httpListener('main', routes, { access_log: [log] }),
+        httpListener('upgrades', routes, { upgrade_configs: [{ upgrade_type: 'websocket' }] }),
+      ],
+      [cluster('a', [upstream.port])],
+    );
   });
   port = proxy.port('main');
 });
@@ -267,6 +273,126 @@ test('53 obs-fold in an answer never splits a field', async () => {
   if (response.status === 200) assert.equal(response.get('x-a'), '1 X-B: 2');
   else assert.equal(response.status, 502);
   assert.equal(response.get('x-b'), undefined);
+  await expectHealthy();
+});
+
+for (const status of [100, 102, 103, 199]) {
+  test(`44 a ${status} is not passed on`, async () => {
+    answer(`HTTP/1.1 ${status} X\r\nX-Early: 1\r\n\r\n${ok('Content-Length: 2', 'ok')}`);
+    const client = await RawClient.connect(port);
+    client.send(requestBytes('/'));
+    const response = await client.response();
+    assert.equal(response.status, 200);
+    assert.equal(response.get('x-early'), undefined);
+    await expectHealthy(client);
+  });
+}
+
+test('44 an upstream that never comes to the point gets 502', {
+  skip: isEnvoy && 'Envoy is lenient here',
+}, async () => {
+  answer('HTTP/1.1 102 Processing\r\n\r\n'.repeat(1000) + ok('Content-Length: 2', 'ok'));
+  const client = await RawClient.connect(port);
+  client.send(requestBytes('/'));
+  assert.equal((await client.response()).status, 502);
+  await expectHealthy(client);
+});
+
+for (const status of [600, 999]) {
+  test(`46 status ${status} is passed on`, async () => {
+    answer(`HTTP/1.1 ${status} X\r\nContent-Length: 2\r\n\r\nok`);
+    const client = await RawClient.connect(port);
+    client.send(requestBytes('/'));
+    assert.equal((await client.response()).status, status);
+    await expectHealthy(client);
+  });
+}
+
+test('47 an answer before the end of the body is delivered, the rest is not wanted', async () => {
+  upstream.script = {
+    onHead: (_request, socket) => {
+      socket.write(ok('Content-Length: 5', 'early'));
+      return true;
+    },
+  };
+  const before = upstream.requests.length;
+  const client = await RawClient.connect(port);
+  client.send(`POST /early HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n${'a'.repeat(1000)}`);
+  const response = await client.response('POST');
+  assert.equal(response.text, 'early');
+  assert.ok(await client.closes(3000), 'the client connection is closed');
+  client.destroy();
+  await waitFor('abort upstream', () => upstream.requests[before]?.aborted);
+  await expectHealthy();
+});
+
+test('53 a bare CR in an answer never makes a field', { skip: isEnvoy && 'Envoy deletes it' }, async () => {
+  answer(ok('X-A: a\rX-B: b\r\nContent-Length: 0'));
+  const response = await request(port, '/');
+  assert.equal(response.status, 502);
+  assert.equal(response.get('x-b'), undefined);
+  await expectHealthy();
+});
+
+test('53 bare LF ends a line of the head', async () => {
+  answer('HTTP/1.1 200 OK\nX-A: a\nX-B: b\nContent-Length: 2\n\nok');
+  const response = await request(port, '/');
+  assert.equal(response.status, 200);
+  assert.deepEqual([response.get('x-a'), response.get('x-b'), response.text], ['a', 'b', 'ok']);
+  await expectHealthy();
+});
+
+test('53 bare LF behind a chunk size cuts the answer', async () => {
+  answer(ok('Transfer-Encoding: chunked', '5\nhello\r\n0\r\n\r\n'));
+  const response = await readCut();
+  assert.ok(response.status === 502 || !response.complete);
+  await expectHealthy();
+});
+
+const upgrade = 'GET /ws HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+
+for (const status of [200, 403, 426]) {
+  test(`54 a WebSocket refused with ${status}: nothing behind it is a request`, async () => {
+    const before = upstream.requests.length;
+    answer(`HTTP/1.1 ${status} No\r\nContent-Length: 2\r\n\r\nno`);
+    const client = await RawClient.connect(proxy.port('upgrades'));
+    client.send(upgrade + requestBytes('/hidden').toString('latin1'));
+    const response = await client.response();
+    assert.equal(response.status, status);
+    client.end();
+    await client.closes(3000);
+    client.destroy();
+    assert.deepEqual(
+      upstream.requests.slice(before).map((seen) => seen.path),
+      ['/ws'],
+    );
+    await expectHealthy();
+  });
+}
+
+test('55 data behind an upgrade is held until the upstream has accepted it', async () => {
+  let accept = (): void => {};
+  let early = '';
+  upstream.script = {
+    onHead: (_request, socket) => {
+      socket.on('data', (chunk: Buffer) => {
+        early += chunk.toString('latin1');
+      });
+      accept = () =>
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+      return true;
+    },
+  };
+  const before = upstream.requests.length;
+  const client = await RawClient.connect(proxy.port('upgrades'));
+  client.send(`${upgrade}early data`);
+  await waitFor('upgrade upstream', () => upstream.requests.length > before);
+  await delay(100);
+  assert.equal(early, '');
+  accept();
+  assert.equal((await client.response()).status, 101);
+  await waitFor('the data', () => early === 'early data');
+  client.destroy();
   await expectHealthy();
 });
 

@@ -1,4 +1,4 @@
-/** A worker that dies: the others lose nothing, a new one serves within a second, and shared counts are put right. */
+/** A worker that dies: the others lose nothing, a new one serves within two seconds, and shared counts are put right. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { createProxy, type Proxy } from '../../src/index.ts';
@@ -21,7 +21,7 @@ before(async () => {
     cluster('one', [upstream.port], { circuit_breakers: { thresholds: [{ max_requests: 1 }] } }),
   ];
   const routes = [route('/never', 'one'), route('/one', 'one'), route('/', 'all')];
-  const config = bootstrap([httpListener('main', routes)], clusters);
+  const config = bootstrap([httpListener('main', routes, {}, { stat_prefix: 'main' })], clusters);
   proxy = await createProxy({ config, concurrency: 3, flags: ['-l', 'off'] });
 });
 after(async () => {
@@ -31,7 +31,7 @@ after(async () => {
 
 /** A connection, and the worker that took it. */
 async function connectTo(worker: number): Promise<RawClient> {
-  const name = (index: number) => `listener.127.0.0.1_${proxy.port('main')}.worker_${index}.downstream_cx_total`;
+  const name = (index: number) => `listener.main.worker_${index}.downstream_cx_total`;
   for (;;) {
     const before = proxy.stat(name(worker));
     const client = await RawClient.connect(proxy.port('main'));
@@ -46,7 +46,7 @@ async function connectTo(worker: number): Promise<RawClient> {
   }
 }
 
-test('a dead worker costs the others no request and is replaced within a second', async () => {
+test('a dead worker costs the others no request and is replaced within two seconds', async () => {
   // One after the other: a connection is known by the count it raises.
   const clients = [await connectTo(0), await connectTo(1)];
   let running = true;
@@ -65,7 +65,7 @@ test('a dead worker costs the others no request and is replaced within a second'
   await waitFor('the restart to be counted', () => proxy.stat('server.worker_restarts') === 1);
   const replaced = await connectTo(2);
   const took = performance.now() - died;
-  assert.ok(took < 1000, `a new worker served after ${Math.round(took)} ms`);
+  assert.ok(took < 2000, `a new worker served after ${Math.round(took)} ms`);
   const before = answered;
   await waitFor('load to go on', () => answered > before + 200);
   running = false;

@@ -16,6 +16,14 @@ export const root: string = path.resolve(import.meta.dirname, '../..');
  */
 const otherCommand = process.env['NUNCIO_TEST_CMD'];
 
+/** How this repository's proxy is started. */
+export const nuncioCommand: readonly string[] = [
+  process.execPath,
+  path.join(root, 'scripts/nuncio.mjs'),
+  '-c',
+  '{config}',
+];
+
 /** True when the suites run against the real Envoy, which is more lenient in places and drains differently. */
 export const isEnvoy: boolean = otherCommand !== undefined;
 
@@ -24,6 +32,9 @@ export interface ProxyOptions {
   /** Worker threads; 1 unless told. */
   concurrency?: number;
   logLevel?: string;
+  /** The command to start, with `{config}` for the bootstrap file; default: this repository's. */
+  command?: readonly string[];
+  env?: NodeJS.ProcessEnv;
 }
 
 export interface AdminReply {
@@ -108,17 +119,17 @@ process.on('exit', () => {
 });
 
 function launch(file: string, dir: string, options: ProxyOptions): Running {
-  const { args = [], concurrency = 1, logLevel = 'error' } = options;
-  const command = otherCommand?.split(' ').map((word) => word.replace('{config}', file)) ?? [
-    process.execPath,
-    path.join(root, 'scripts/nuncio.mjs'),
-    '-c',
-    file,
-  ];
+  const { args = [], concurrency = 1, logLevel = 'error', env } = options;
+  const template = options.command ?? otherCommand?.split(' ') ?? nuncioCommand;
+  const command = template.map((word) => word.replace('{config}', file));
   const common = ['--concurrency', String(concurrency), '-l', logLevel, '--file-flush-interval-msec', '50'];
   const words = [...command.slice(1), ...common, '--admin-address-path', path.join(dir, 'admin'), ...args];
   // A process group of its own: a launcher in between must not leave its child behind.
-  const child = spawn(command[0], words, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const child = spawn(command[0], words, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+    env: { ...process.env, ...env },
+  });
   children.add(child);
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {

@@ -1,6 +1,7 @@
 /** The engine of access logging: from an access_log list to the loggers a stream's end is told to (data side). */
 import type { envoy } from '../../api/envoy_types.ts';
 import type { AccessLogger, FormatContext } from '../../spi/format.ts';
+import type { Runtime } from '../runtime.ts';
 import { type AccessLogFilter, compileAccessLogFilter } from './filter.ts';
 import type { LogFiles } from './log_files.ts';
 
@@ -13,6 +14,8 @@ export interface AccessLogContext {
 export type AccessLoggerFactory = (message: unknown, context: AccessLogContext) => AccessLogger;
 
 export interface AccessLogDeps extends AccessLogContext {
+  /** Filters ask it for limits and shares; without it the configured ones hold. */
+  readonly runtime?: Runtime;
   /** The data side of an access logger, loaded before, and its unpacked configuration; undefined: there is none. */
   extension(config: {
     readonly name: string;
@@ -30,7 +33,9 @@ export function createAccessLogs(
     const extension = deps.extension({ name, typedConfig: configType.value });
     if (extension === undefined) continue;
     const logger = (extension.create as AccessLoggerFactory)(extension.message, deps);
-    loggers.push(filter === undefined ? logger : new FilteredLogger(compileAccessLogFilter(filter), logger));
+    loggers.push(
+      filter === undefined ? logger : new FilteredLogger(compileAccessLogFilter(filter, deps.runtime), logger),
+    );
   }
   return loggers;
 }

@@ -5,6 +5,7 @@ import type { envoy } from '../../api/envoy_types.ts';
 import { messageType } from '../../api/registry.ts';
 import { headerMap, type TestContext, testContext } from '../formatter/test_context.ts';
 import { ResponseFlag } from '../response_flags.ts';
+import { Runtime } from '../runtime.ts';
 import { compileAccessLogFilter } from './filter.ts';
 
 function filter(json: object): (context: TestContext) => boolean {
@@ -79,4 +80,24 @@ test('a sampled request is chosen by its id, unless the choice is to be independ
   const random = filter({ runtimeFilter: { ...half, useIndependentRandomness: true } });
   const seen = new Set(Array.from({ length: 100 }, () => random(withId('00000032-0000-4000-8000-000000000000'))));
   assert.equal(seen.size, 2);
+});
+
+test('limits and shares come from the runtime when it has the key', () => {
+  const runtime = new Runtime();
+  const filter = (json: object) => {
+    const message = fromJson(messageType('envoy.config.accesslog.v3.AccessLogFilter'), json as never);
+    return compileAccessLogFilter(message as unknown as envoy.config.accesslog.v3.AccessLogFilter, runtime);
+  };
+  const code = filter({
+    statusCodeFilter: { comparison: { op: 'GE', value: { defaultValue: 500, runtimeKey: 'log.code' } } },
+  });
+  const share = filter({ runtimeFilter: { runtimeKey: 'log.share', percentSampled: { numerator: 0 } } });
+  assert.deepEqual([code(testContext()), share(testContext())], [false, false]);
+  runtime.load(
+    new Map([
+      ['log.code', { text: '200', number: 200 }],
+      ['log.share', { text: '100', number: 100 }],
+    ]),
+  );
+  assert.deepEqual([code(testContext()), share(testContext())], [true, true]);
 });

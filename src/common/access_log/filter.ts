@@ -6,8 +6,9 @@ import { now } from '../clock.ts';
 import { grpcStatusOf } from '../formatter/grpc_operators.ts';
 import { accessLogTypeOf } from '../formatter/http_operators.ts';
 import { compileHeaderMatcher } from '../matchers/header_matcher.ts';
+import { compileValueMatcher, metadataValue } from '../matchers/metadata_matcher.ts';
 import { shortFlagNames } from '../response_flags.ts';
-import { compileValueMatcher, metadataValue } from './metadata_matcher.ts';
+import { denominators, Runtime } from '../runtime.ts';
 
 type Message = envoy.config.accesslog.v3.AccessLogFilter;
 
@@ -15,16 +16,15 @@ type Message = envoy.config.accesslog.v3.AccessLogFilter;
 export type AccessLogFilter = (context: FormatContext) => boolean;
 
 const REQUEST_ID = headerName('x-request-id');
-const denominators = [100, 10_000, 1_000_000];
 
 /** Throws on what configuration validation refuses. */
-export function compileAccessLogFilter(message: Message): AccessLogFilter {
+export function compileAccessLogFilter(message: Message, runtime = new Runtime()): AccessLogFilter {
   const { filterSpecifier: filter } = message;
   switch (filter.case) {
     case 'statusCodeFilter':
-      return compileComparison(filter.value.comparison, ({ info }) => info.responseCode);
+      return compileComparison(filter.value.comparison, runtime, ({ info }) => info.responseCode);
     case 'durationFilter':
-      return compileComparison(filter.value.comparison, ({ info }) =>
+      return compileComparison(filter.value.comparison, runtime, ({ info }) =>
         Math.floor((info.endMonotonic || now) - info.startMonotonic),
       );
     case 'notHealthCheckFilter':
@@ -33,13 +33,13 @@ export function compileAccessLogFilter(message: Message): AccessLogFilter {
       // Envoy logs what the service forced to be traced, and without tracing nothing is.
       return () => false;
     case 'runtimeFilter':
-      return compileRuntime(filter.value);
+      return compileRuntime(filter.value, runtime);
     case 'andFilter': {
-      const filters = filter.value.filters.map((one) => compileAccessLogFilter(one));
+      const filters = filter.value.filters.map((one) => compileAccessLogFilter(one, runtime));
       return (context) => filters.every((one) => one(context));
     }
     case 'orFilter': {
-      const filters = filter.value.filters.map((one) => compileAccessLogFilter(one));
+      const filters = filter.value.filters.map((one) => compileAccessLogFilter(one, runtime));
       return (context) => filters.some((one) => one(context));
     }
     case 'headerFilter': {
@@ -70,30 +70,32 @@ export function compileAccessLogFilter(message: Message): AccessLogFilter {
 
 function compileComparison(
   comparison: envoy.config.accesslog.v3.ComparisonFilter | undefined,
+  runtime: Runtime,
   read: (context: FormatContext) => number,
 ): AccessLogFilter {
-  const limit = comparison?.value?.defaultValue ?? 0;
+  const { defaultValue = 0, runtimeKey = '' } = comparison?.value ?? {};
+  const limit = () => (runtime.size === 0 ? defaultValue : runtime.integer(runtimeKey, defaultValue));
   switch (comparison?.op) {
     case 1:
-      return (context) => read(context) >= limit;
+      return (context) => read(context) >= limit();
     case 2:
-      return (context) => read(context) <= limit;
+      return (context) => read(context) <= limit();
     case 3:
-      return (context) => read(context) !== limit;
+      return (context) => read(context) !== limit();
     default:
-      return (context) => read(context) === limit;
+      return (context) => read(context) === limit();
   }
 }
 
 /** The fraction of requests by their id, so that all proxies on a request's way log the same ones. */
-function compileRuntime(filter: envoy.config.accesslog.v3.RuntimeFilter): AccessLogFilter {
+function compileRuntime(filter: envoy.config.accesslog.v3.RuntimeFilter, runtime: Runtime): AccessLogFilter {
   const numerator = filter.percentSampled?.numerator ?? 0;
   const denominator = denominators[filter.percentSampled?.denominator ?? 0];
   return ({ request }) => {
     const id = filter.useIndependentRandomness ? undefined : request?.headers.get(REQUEST_ID);
     const fromId = id === undefined ? Number.NaN : Number.parseInt(id.slice(0, 8), 16);
     const chance = Number.isNaN(fromId) ? Math.floor(Math.random() * denominator) : fromId;
-    return chance % denominator < numerator;
+    return chance % denominator < runtime.integer(filter.runtimeKey, numerator);
   };
 }
 

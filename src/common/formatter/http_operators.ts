@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { HeaderMap, RequestHead } from '../../../native-free/headers/header_map.ts';
 import { type HeaderName, headerName } from '../../../native-free/headers/header_name.ts';
 import type { FormatContext } from '../../spi/format.ts';
+import { AccessLogType, accessLogTypeNames } from '../access_log/access_log_type.ts';
 import { inlineRequestHeaders, inlineResponseHeaders } from '../inline_headers.ts';
 import type { StreamInfo } from '../stream_info.ts';
 import {
@@ -175,18 +176,11 @@ function requestBytes(head: RequestHead | undefined): number {
   return bytes;
 }
 
-/** envoy.data.accesslog.v3.AccessLogType by number. */
-const logTypes = (
-  'NotSet TcpUpstreamConnected TcpPeriodic TcpConnectionEnd DownstreamStart DownstreamPeriodic DownstreamEnd ' +
-  'UpstreamPoolReady UpstreamPeriodic UpstreamEnd DownstreamTunnelSuccessfullyEstablished UdpTunnelUpstreamConnected ' +
-  'UdpPeriodic UdpSessionEnd'
-).split(' ');
-
 /** The type of an entry, told from the stream where the writer does not say it. */
 export function accessLogTypeOf(context: FormatContext): number {
   if (context.accessLogType !== undefined) return context.accessLogType;
-  if (context.info.endMonotonic === 0) return logTypes.indexOf('NotSet');
-  return logTypes.indexOf(context.info.protocol === undefined ? 'TcpConnectionEnd' : 'DownstreamEnd');
+  if (context.info.endMonotonic === 0) return AccessLogType.NotSet;
+  return context.info.protocol === undefined ? AccessLogType.TcpConnectionEnd : AccessLogType.DownstreamEnd;
 }
 
 /** A TCP stream has no request id: it gets one when somebody asks for it. */
@@ -212,7 +206,7 @@ export const httpOperators: OperatorTable = {
   QUERY_PARAMS: queryParams,
   REQUESTED_SERVER_NAME: requestedServerName,
   STREAM_ID: streamId,
-  ACCESS_LOG_TYPE: stringField((context) => logTypes[accessLogTypeOf(context)]),
+  ACCESS_LOG_TYPE: stringField((context) => accessLogTypeNames[accessLogTypeOf(context)]),
   LOCAL_REPLY_BODY: {
     syntax: Syntax.commandOnly,
     create: () => stringOperator((context) => context.localReplyBody),

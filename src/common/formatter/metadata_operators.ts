@@ -1,7 +1,8 @@
-/** Operators over dynamic metadata and filter state, which filters leave on a stream (access logs, header values). */
+/** Operators over metadata, configured or left on a stream by filters, and over filter state (access logs, header values). */
 import type { FormatContext } from '../../spi/format.ts';
+import type { Metadata } from '../stream_info.ts';
 import { toWire } from '../wire_string.ts';
-import { type OperatorSpec, type OperatorTable, Syntax, truncated } from './operator.ts';
+import { type OperatorSpec, type OperatorTable, type OperatorValue, Syntax, truncated } from './operator.ts';
 
 /** The value of an object below a path of keys, as dynamic metadata and filter state give it. */
 function valueAt(root: unknown, path: readonly string[]): unknown {
@@ -19,33 +20,54 @@ function plainText(value: unknown): string | undefined {
   return toWire(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
+/** With its type; a length cuts strings only. */
+function shortened(value: unknown, maxLength: number | undefined): OperatorValue {
+  return typeof value === 'string' ? toWire(value).slice(0, maxLength) : (value as OperatorValue);
+}
+
 /** `namespace:key:key…` below dynamic metadata. */
 function dynamicMetadata(params: string, maxLength: number | undefined) {
   const [namespace, ...path] = params.split(':');
   const read = ({ info }: FormatContext) => valueAt(info.dynamicMetadata?.get(namespace), path) ?? undefined;
   return {
     text: truncated((context) => plainText(read(context)), maxLength).text,
-    value: (context: FormatContext) => read(context) as object | undefined,
+    value: (context: FormatContext) => shortened(read(context), maxLength),
   };
 }
 
-const metadataKinds = [
-  'DYNAMIC',
-  'CLUSTER',
-  'ROUTE',
-  'UPSTREAM_HOST',
-  'LISTENER',
-  'LISTENER_FILTER_CHAIN',
-  'VIRTUAL_HOST',
-];
+type ReadMetadata = (context: FormatContext) => Metadata | undefined;
+
+/** Metadata that configuration gives to what a request passes. */
+const configured: Readonly<Record<string, ReadMetadata>> = {
+  CLUSTER: ({ info }) => info.upstreamClusterMetadata,
+  ROUTE: ({ info }) => info.routeMetadata,
+  VIRTUAL_HOST: ({ info }) => info.virtualHostMetadata,
+};
+const notKnown = ['UPSTREAM_HOST', 'LISTENER', 'LISTENER_FILTER_CHAIN'];
+
+/** `namespace:key:key…` below filter_metadata. */
+function configuredMetadata(metadata: ReadMetadata, params: string, maxLength: number | undefined) {
+  const [namespace, ...path] = params.split(':');
+  const read = (context: FormatContext) => valueAt(metadata(context)?.filterMetadata[namespace], path) ?? undefined;
+  return {
+    text: truncated((context) => plainText(read(context)), maxLength).text,
+    value: (context: FormatContext) => shortened(read(context), maxLength),
+  };
+}
+
+const metadataOf = (kind: string): OperatorSpec => ({
+  syntax: Syntax.paramsRequired | Syntax.lengthAllowed,
+  create: (params, maxLength) => configuredMetadata(configured[kind], params, maxLength),
+});
 
 const metadata: OperatorSpec = {
   syntax: Syntax.paramsOptional | Syntax.lengthAllowed,
   create: (params, maxLength) => {
     const [kind, ...rest] = params.split(':');
-    if (!metadataKinds.includes(kind)) return `${kind} is not supported type of metadata`;
-    if (kind !== 'DYNAMIC') return `METADATA(${kind}) is not supported yet`;
-    return dynamicMetadata(rest.join(':'), maxLength);
+    if (kind === 'DYNAMIC') return dynamicMetadata(rest.join(':'), maxLength);
+    if (kind in configured) return configuredMetadata(configured[kind], rest.join(':'), maxLength);
+    if (notKnown.includes(kind)) return `METADATA(${kind}) is not supported yet`;
+    return `${kind} is not supported type of metadata`;
   },
 };
 
@@ -70,5 +92,6 @@ const filterState: OperatorSpec = {
 export const metadataOperators: OperatorTable = {
   DYNAMIC_METADATA: { syntax: Syntax.paramsRequired | Syntax.lengthAllowed, create: dynamicMetadata },
   METADATA: metadata,
+  CLUSTER_METADATA: metadataOf('CLUSTER'),
   FILTER_STATE: filterState,
 };

@@ -179,7 +179,7 @@ const errors: Record<string, [string, number]> = {
   '%COMMON_DURATION(a:b:c)%': ['Invalid common duration precision: c.', 0],
   '%PATH(A)%': ["Invalid PATH option: 'A', only 'WQ'/'NQ' are allowed", 0],
   '%METADATA(X:a)%': ['X is not supported type of metadata', 0],
-  '%UPSTREAM_WIRE_BYTES_SENT%': ['%UPSTREAM_WIRE_BYTES_SENT% is not supported yet', 0],
+  '%UPSTREAM_TLS_VERSION%': ['%UPSTREAM_TLS_VERSION% is not supported yet', 0],
 };
 for (const [text, [error, position]] of Object.entries(errors)) {
   test(`${text} is refused: ${error}`, () => assert.deepEqual(parseFormat(text), { error, position }));

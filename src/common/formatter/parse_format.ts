@@ -1,6 +1,7 @@
 /** Compiles a text with `%OPERATOR(params):length%` pieces, in Envoy's grammar and with its errors; never throws. */
 import type { FormatContext } from '../../spi/format.ts';
 import { toWire } from '../wire_string.ts';
+import { coalesceOperator } from './coalesce_operator.ts';
 import { grpcOperators } from './grpc_operators.ts';
 import { httpOperators } from './http_operators.ts';
 import { metadataOperators } from './metadata_operators.ts';
@@ -9,6 +10,7 @@ import { streamOperators } from './stream_operators.ts';
 import { timeOperators } from './time_operators.ts';
 import { tlsOperators } from './tls_operators.ts';
 import { unsupportedOperators } from './unsupported_operators.ts';
+import { wireOperators } from './wire_operators.ts';
 
 /** Gives the text of one entry or value: one character a byte (see `toWire`). */
 export interface Formatter {
@@ -25,10 +27,18 @@ export interface FormatError {
 export type FormatPiece = string | Operator;
 
 const operators = new Map<string, OperatorSpec>(
-  [streamOperators, httpOperators, timeOperators, tlsOperators, metadataOperators, grpcOperators].flatMap((table) =>
-    Object.entries(table),
-  ),
+  [
+    streamOperators,
+    httpOperators,
+    timeOperators,
+    tlsOperators,
+    metadataOperators,
+    grpcOperators,
+    wireOperators,
+  ].flatMap((table) => Object.entries(table)),
 );
+
+operators.set('COALESCE', coalesceOperator(createOperator));
 
 const COMMAND = /%([A-Z0-9_]+)(?:\((.*?)\))?(?::([0-9]{1,18}))?%/y;
 

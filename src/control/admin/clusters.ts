@@ -26,7 +26,9 @@ export const clusters: Endpoint = {
 };
 
 function countsOf(context: AdminContext, cluster: ClusterStatus, host: HostStatus): readonly number[] {
-  return context.stats.internalBlock(`cluster.${cluster.name}.host.${host.address.text}.`) ?? noCounts;
+  return (
+    context.stats.internalBlock(`cluster.${cluster.name}.host.${host.countsKey ?? host.address.text}.`) ?? noCounts
+  );
 }
 
 function* clusterTexts(context: AdminContext, all: readonly ClusterStatus[]): Generator<string> {

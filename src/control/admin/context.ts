@@ -2,6 +2,7 @@
 import type { envoy } from '../../api/envoy_types.ts';
 import type { LogLevel } from '../../common/log.ts';
 import type { Address } from '../../common/stream_info.ts';
+import type { RuntimeEntry } from '../runtime_layers.ts';
 import type { StatsMerge } from '../stats_merge.ts';
 
 export type ServerState = 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' | 'INITIALIZING';
@@ -15,6 +16,8 @@ export interface AdminContext {
   /** The node as it is sent to control planes: flags and build version filled in. */
   readonly node: envoy.config.core.v3.Node;
   readonly bootstrap: envoy.config.bootstrap.v3.Bootstrap;
+  /** What holds in the runtime, and the names of its layers. */
+  readonly runtime: { readonly layerNames: readonly string[]; entries(): readonly RuntimeEntry[] };
   /** When the process began, milliseconds since 1970; also when the bootstrap was loaded. */
   readonly startTime: number;
 
@@ -32,6 +35,8 @@ export interface AdminContext {
   /** `/healthcheck/fail` (true) and `/healthcheck/ok`: the health check filter and /ready answer accordingly. */
   failHealthChecks(fail: boolean): void;
   drainListeners(options: DrainOptions): void;
+  /** Sets keys in the admin layer of the runtime, or takes them out (empty text); false when there is no such layer. */
+  modifyRuntime(changes: Iterable<readonly [key: string, text: string]>): boolean;
   /** Opens the files of access logs and of the log anew. */
   reopenLogs(): void;
   /** `/quitquitquit`: ends the process; called when the reply is on its way. */
@@ -98,6 +103,8 @@ export interface OutlierStatus {
 export interface HostStatus {
   readonly address: Address;
   readonly hostname: string;
+  /** What its counts are kept under where that is not its address. */
+  readonly countsKey?: string;
   /** In the order of `HealthFlagName`; empty for a healthy host. */
   readonly healthFlags: readonly HealthFlagName[];
   readonly weight: number;

@@ -46,6 +46,8 @@ const context: AdminContext = {
     node: { id: 'node-1', cluster: 'cluster-1' },
   }),
   startTime: updated,
+  runtime: { layerNames: [], entries: () => [] },
+  modifyRuntime: () => false,
   state: () => state,
   resources: () => [],
   clusters: () => [

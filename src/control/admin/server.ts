@@ -6,7 +6,9 @@ import { getSystemErrorMessage } from 'node:util';
 import { ipAddress, isPipe } from '../../common/address.ts';
 import { logger } from '../../common/log.ts';
 import type { Address } from '../../common/stream_info.ts';
+import { UnixPath } from '../../common/unix_path.ts';
 import type { StatsStore } from '../../spi/stats.ts';
+import type { AdminAccessLog } from './access_log.ts';
 import type { AdminContext } from './context.ts';
 import { type AdminReply, type AdminRequest, text } from './endpoint.ts';
 import { findEndpoint } from './endpoints.ts';
@@ -34,11 +36,13 @@ const badRequestReply =
 export class AdminServer {
   private readonly context: AdminContext;
   private readonly stats: AdminServerStats;
+  private readonly accessLog: AdminAccessLog | undefined;
   private readonly server: Server;
 
   /** `store` is the main thread's. */
-  constructor(context: AdminContext, store: StatsStore) {
+  constructor(context: AdminContext, store: StatsStore, accessLog?: AdminAccessLog) {
     this.context = context;
+    this.accessLog = accessLog;
     this.stats = new AdminServerStats(store);
     this.server = createServer(limits, (request, response) => this.answer(request, response));
     this.server.maxConnections = mostConnections;
@@ -50,16 +54,18 @@ export class AdminServer {
     });
   }
 
-  /** Where it listens in the end (port 0 takes any), or why it cannot: `cannot bind '127.0.0.1:80': permission denied`. */
-  listen(address: Address): Promise<{ readonly address: Address } | { readonly error: string }> {
+  /** `mode`: permissions of a UNIX socket. Where it listens in the end (port 0 takes any), or why it cannot: `cannot bind '127.0.0.1:80': permission denied`. */
+  listen(address: Address, mode = 0): Promise<{ readonly address: Address } | { readonly error: string }> {
     return new Promise((resolve) => {
       const failed = (error: NodeJS.ErrnoException): void => {
         const reason = error.errno === undefined ? error.message : getSystemErrorMessage(error.errno);
         resolve({ error: `cannot bind '${address.text}': ${reason}` });
       };
       this.server.once('error', failed);
-      this.server.listen(listenOptions(address), () => {
+      const unix = isPipe(address) ? new UnixPath(address.text) : undefined;
+      this.server.listen(unix === undefined ? { host: address.ip, port: address.port } : { path: unix.bind }, () => {
         this.server.off('error', failed);
+        unix?.publish(mode);
         this.server.on('error', (error) => log.error(`admin listener: ${error.message}`));
         resolve({ address: boundAddress(this.server, address) });
       });
@@ -77,12 +83,15 @@ export class AdminServer {
   private answer(request: IncomingMessage, response: ServerResponse): void {
     request.resume(); // no endpoint wants a body
     const done = this.stats.onRequest();
+    const log = this.accessLog?.begin(request);
     const reply = this.replyTo(request);
+    const sent = { bytes: 0 };
     response.once('close', () => {
       done(response.headersSent ? reply.status : 0);
+      log?.(response.headersSent ? reply.status : 0, sent.bytes);
       reply.after?.();
     });
-    send(request, response, reply);
+    send(request, response, reply, sent);
   }
 
   private replyTo(request: IncomingMessage): AdminReply {
@@ -98,12 +107,6 @@ export class AdminServer {
       return text('internal error\n', 500);
     }
   }
-}
-
-function listenOptions(address: Address): { path: string } | { host: string; port: number } {
-  // Linux' abstract namespace: Envoy writes `@name`, the system wants a NUL.
-  if (isPipe(address)) return { path: address.text.replace(/^@/, '\0') };
-  return { host: address.ip, port: address.port };
 }
 
 function boundAddress(server: Server, wanted: Address): Address {
@@ -126,7 +129,7 @@ function parseTarget(request: IncomingMessage): AdminRequest {
   };
 }
 
-function send(request: IncomingMessage, response: ServerResponse, reply: AdminReply): void {
+function send(request: IncomingMessage, response: ServerResponse, reply: AdminReply, sent: { bytes: number }): void {
   const head = [
     ['content-type', reply.contentType],
     ['cache-control', 'no-cache, max-age=0'],
@@ -139,19 +142,21 @@ function send(request: IncomingMessage, response: ServerResponse, reply: AdminRe
   if (request.httpVersion === '1.1') head.push(['transfer-encoding', 'chunked']);
   response.writeHead(reply.status, head.flat());
   if (typeof reply.body === 'string') {
+    sent.bytes = Buffer.byteLength(reply.body);
     response.end(reply.body);
     return;
   }
   // An error means that the client has gone, or a fault of ours: the connection is closed then in any case.
-  pipeline(Readable.from(batches(reply.body)), response, (error) => {
+  pipeline(Readable.from(batches(reply.body, sent)), response, (error) => {
     if (error) log.debug(`admin: reply broken off: ${error.message}`);
   });
 }
 
-function* batches(pieces: Iterable<string>): Generator<string> {
+function* batches(pieces: Iterable<string>, sent: { bytes: number }): Generator<string> {
   let batch = '';
   for (const piece of pieces) {
     batch += piece;
+    sent.bytes += Buffer.byteLength(piece);
     if (batch.length < batchSize) continue;
     yield batch;
     batch = '';

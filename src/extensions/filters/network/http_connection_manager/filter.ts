@@ -3,11 +3,13 @@ import type { envoy } from '../../../../api/envoy_types.ts';
 import type { ConnectionInfo } from '../../../../common/stream_info.ts';
 import { compileConfig, type HttpConnectionManagerConfig } from '../../../../http/config.ts';
 import { ConnectionManager } from '../../../../http/connection_manager.ts';
+import { compileUpgrades } from '../../../../http/upgrades.ts';
 import type { Connection } from '../../../../net/connection.ts';
 import type { HttpFilterFactory } from '../../../../spi/http_filter.ts';
 import type { ConnectionTaker, DrainState, ListenerInfo, WorkerContext } from '../../../../spi/worker_context.ts';
 
 type Message = envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
+type HttpFilter = envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
 
 class HttpConnections implements ConnectionTaker {
   private readonly config: HttpConnectionManagerConfig;
@@ -37,10 +39,14 @@ class HttpConnections implements ConnectionTaker {
 }
 
 export default function create(message: Message, context: WorkerContext, listener: ListenerInfo): ConnectionTaker {
-  const filters = message.httpFilters.map(({ name, configType }) => {
-    const typedConfig = configType.case === 'typedConfig' ? configType.value : undefined;
-    const extension = context.extension({ name, typedConfig });
-    return (extension.create as HttpFilterFactory)(extension.message, context, message.statPrefix);
-  });
-  return new HttpConnections(compileConfig(message, context, listener, filters), context.drain);
+  const makeFilters = (list: readonly HttpFilter[]) =>
+    list.map(({ name, configType, disabled }) => {
+      const typedConfig = configType.case === 'typedConfig' ? configType.value : undefined;
+      const extension = context.extension({ name, typedConfig });
+      const create = (extension.create as HttpFilterFactory)(extension.message, context, message.statPrefix);
+      return { name, disabled, create };
+    });
+  const upgrades = compileUpgrades(message.upgradeConfigs, makeFilters);
+  const filters = makeFilters(message.httpFilters);
+  return new HttpConnections(compileConfig(message, context, listener, filters, upgrades), listener.drain);
 }

@@ -2,7 +2,7 @@
 import type { envoy } from '../../../../api/envoy_types.ts';
 import type { ConnectionInfo } from '../../../../common/stream_info.ts';
 import type { Connection } from '../../../../net/connection.ts';
-import type { ConnectionTaker, WorkerContext } from '../../../../spi/worker_context.ts';
+import type { ConnectionTaker, ListenerInfo, WorkerContext } from '../../../../spi/worker_context.ts';
 import { compileTcpProxyConfig, type TcpProxyConfig } from '../../../../tcp/config.ts';
 import { TcpProxy } from '../../../../tcp/tcp_proxy.ts';
 
@@ -33,6 +33,7 @@ class TcpConnections implements ConnectionTaker {
 export default function create(
   message: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy,
   context: WorkerContext,
+  listener: ListenerInfo,
 ): ConnectionTaker {
-  return new TcpConnections(compileTcpProxyConfig(message, context));
+  return new TcpConnections(compileTcpProxyConfig(message, context, listener));
 }

@@ -3,11 +3,11 @@ import { test } from 'node:test';
 import { fromJson } from '@bufbuild/protobuf';
 import type { envoy } from '../api/envoy_types.ts';
 import { messageType } from '../api/registry.ts';
+import { type DnsCluster, dnsCluster } from './dns_cluster.ts';
 import type { DnsAnswer } from './resolver.ts';
-import { type StrictDnsCluster, strictDnsCluster } from './strict_dns_cluster.ts';
 
 interface Lab {
-  cluster: StrictDnsCluster;
+  cluster: DnsCluster;
   /** Names asked and not answered yet. */
   asked: Map<string, (answer: DnsAnswer) => void>;
   timers: { callback: () => void; ms: number; stopped: boolean }[];
@@ -45,7 +45,7 @@ function lab(endpoints: object[], rest: object = {}): Lab {
     timer.callback();
     return timer.ms;
   };
-  self.cluster = strictDnsCluster(config, {
+  self.cluster = dnsCluster(config, {
     resolver: { resolve: (name, _, done) => void self.asked.set(name, done) },
     onHosts: (assignment) => {
       assert.equal(assignment.clusterName, 'c');
@@ -92,6 +92,27 @@ test('every address of a name is a host; only changes are reported', () => {
   dns.answer('service1');
   assert.equal(dns.hosts[3], '');
   assert.deepEqual(dns.stats, { update_attempt: 4, update_success: 4, update_no_rebuild: 1 });
+});
+
+test('LOGICAL_DNS follows the first address and keeps it when an answer is empty', () => {
+  const dns = lab([{ lbEndpoints: [endpoint('one', 80)] }], { type: 'LOGICAL_DNS' });
+  dns.answer('one', '10.0.0.1', '10.0.0.2');
+  assert.deepEqual(dns.hosts, ['0/one/10.0.0.1:80', 'ready']);
+  dns.tick();
+  dns.answer('one', '10.0.0.2', '10.0.0.1');
+  assert.equal(dns.hosts[2], '0/one/10.0.0.2:80');
+  dns.tick();
+  dns.answer('one');
+  assert.equal(dns.hosts.length, 3);
+  assert.deepEqual(dns.stats, { update_attempt: 3, update_success: 2, update_failure: 1 });
+});
+
+test('a TTL is respected where the cluster says so, 0 tells nothing', () => {
+  const dns = lab([{ lbEndpoints: [endpoint('one', 80)] }], { respectDnsTtl: true, dnsJitter: '2s' });
+  dns.asked.get('one')!({ ok: true, addresses: ['10.0.0.1'], ttl: 30 });
+  assert.equal(dns.tick(), 31_000);
+  dns.asked.get('one')!({ ok: true, addresses: ['10.0.0.1'], ttl: 0 });
+  assert.equal(dns.tick(), 6000);
 });
 
 test('a failure keeps the addresses and is repeated with back-off', () => {

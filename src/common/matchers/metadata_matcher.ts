@@ -1,7 +1,7 @@
-/** envoy.type.matcher.v3.MetadataMatcher and ValueMatcher over dynamic metadata (access log filter). */
+/** envoy.type.matcher.v3.MetadataMatcher and ValueMatcher over dynamic metadata: in routes and access log filters. */
 import type { envoy } from '../../api/envoy_types.ts';
-import { compileStringMatcher } from '../matchers/string_matcher.ts';
 import type { StreamInfo } from '../stream_info.ts';
+import { compileStringMatcher } from './string_matcher.ts';
 
 type ValueMatch = (value: unknown) => boolean;
 
@@ -13,6 +13,17 @@ export function metadataValue(matcher: envoy.type.matcher.v3.MetadataMatcher, in
     value = (value as Record<string, unknown>)[segment.value ?? ''];
   }
   return value;
+}
+
+/** Of a stream: whether the value is there and matches, or the other way round with `invert`. */
+export function compileMetadataMatcher(
+  matcher: envoy.type.matcher.v3.MetadataMatcher,
+): (info: StreamInfo | undefined) => boolean {
+  const match = compileValueMatcher(matcher.value);
+  return (info) => {
+    const value = info === undefined ? undefined : metadataValue(matcher, info);
+    return (value !== undefined && match(value)) !== matcher.invert;
+  };
 }
 
 /** Tests a value that exists. */

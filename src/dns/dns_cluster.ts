@@ -1,11 +1,11 @@
-/** A STRICT_DNS cluster: every name of its load_assignment resolved and kept fresh, as a load_assignment of addresses. */
+/** A STRICT_DNS or LOGICAL_DNS cluster: every name of its load_assignment resolved and kept fresh, as a load_assignment of addresses. */
 import { clone } from '@bufbuild/protobuf';
 import type { envoy } from '../api/envoy_types.ts';
 import { messageType } from '../api/registry.ts';
 import { ipVersion } from '../common/address.ts';
-import { durationMs } from '../common/duration.ts';
+import { type DnsSettings, dnsSettings } from './dns_settings.ts';
+import { type DnsStat, DnsTarget, type DnsTimers, nodeTimers } from './dns_target.ts';
 import type { DnsResolver } from './resolver.ts';
-import { type DnsStat, type DnsTimers, nodeTimers, StrictDnsTarget } from './strict_dns_target.ts';
 
 type Cluster = envoy.config.cluster.v3.Cluster;
 type ClusterLoadAssignment = envoy.config.endpoint.v3.ClusterLoadAssignment;
@@ -14,9 +14,8 @@ type SocketAddress = envoy.config.core.v3.SocketAddress;
 
 const ASSIGNMENT = 'envoy.config.endpoint.v3.ClusterLoadAssignment';
 const LB_ENDPOINT = 'envoy.config.endpoint.v3.LbEndpoint';
-const DEFAULT_REFRESH_MS = 5000;
 
-export interface StrictDnsOptions {
+export interface DnsOptions {
   readonly resolver: DnsResolver;
   /**
    * The whole list, each time it changes: a load_assignment whose addresses are IPs, each with the port of its name, and
@@ -32,18 +31,17 @@ export interface StrictDnsOptions {
   readonly random?: () => number;
 }
 
-export interface StrictDnsCluster {
+export interface DnsCluster {
   /** No callback comes after this. */
   stop(): void;
 }
 
 /** Begins to resolve. Both callbacks may come before this returns, when all names are IP literals or known by heart. */
-export function strictDnsCluster(cluster: Cluster, options: StrictDnsOptions): StrictDnsCluster {
+export function dnsCluster(cluster: Cluster, options: DnsOptions): DnsCluster {
   const { resolver, onHosts, onReady, count = () => {}, timers = nodeTimers, random = Math.random } = options;
-  const refreshMs = durationMs(cluster.dnsRefreshRate) ?? DEFAULT_REFRESH_MS;
-  const jitterMs = durationMs(cluster.dnsJitter) ?? 0;
-  const backOff = failureBackOff(cluster, refreshMs, random);
-  const targets = new Map<string, StrictDnsTarget>();
+  const settings = dnsSettings(cluster)!;
+  const backOff = failureBackOff(settings, random);
+  const targets = new Map<string, DnsTarget>();
   let starting = true;
   let ready = false;
   let changed = false;
@@ -67,14 +65,16 @@ export function strictDnsCluster(cluster: Cluster, options: StrictDnsOptions): S
 
   let resolvedAtOnce = false;
   for (const name of dnsNames(cluster)) {
-    const target = new StrictDnsTarget({
+    const target = new DnsTarget({
       name,
-      family: cluster.dnsLookupFamily,
+      family: settings.family,
+      first: settings.logical,
       resolver,
       timers,
-      refreshMs: (empty) => {
+      refreshMs: (empty, ttl) => {
         backOff.reset();
-        return refreshMs + (empty ? 0 : random() * jitterMs);
+        if (empty) return settings.refresh;
+        return heldFor(settings, ttl) + random() * settings.jitter;
       },
       failureRefreshMs: backOff.next,
       count,
@@ -99,20 +99,23 @@ export function strictDnsCluster(cluster: Cluster, options: StrictDnsOptions): S
   };
 }
 
+/** Milliseconds an answer is taken for true; a TTL of 0 says nothing, as in Envoy. */
+function heldFor({ respectTtl, refresh, minRefresh }: DnsSettings, ttl: number | undefined): number {
+  return respectTtl && ttl !== undefined && ttl > 0 ? Math.max(ttl * 1000, minRefresh) : refresh;
+}
+
 /** Envoy's back-off: without dns_failure_refresh_rate the usual rate, else exponential with full jitter. */
 function failureBackOff(
-  cluster: Cluster,
-  refreshMs: number,
+  { refresh, failureRefresh }: DnsSettings,
   random: () => number,
 ): { next: () => number; reset: () => void } {
-  const base = durationMs(cluster.dnsFailureRefreshRate?.baseInterval);
-  if (base === undefined) return { next: () => refreshMs, reset: () => {} };
-  const most = durationMs(cluster.dnsFailureRefreshRate?.maxInterval) ?? base * 10;
+  if (failureRefresh === undefined) return { next: () => refresh, reset: () => {} };
+  const { base, max } = failureRefresh;
   let interval = base;
   return {
     next: () => {
       const current = interval;
-      interval = Math.min(interval * 2, most);
+      interval = Math.min(interval * 2, max);
       return Math.floor(random() * current);
     },
     reset: () => {
@@ -151,7 +154,7 @@ function hasFixedAddresses(cluster: Cluster): boolean {
   return false;
 }
 
-function resolvedAssignment(cluster: Cluster, targets: ReadonlyMap<string, StrictDnsTarget>): ClusterLoadAssignment {
+function resolvedAssignment(cluster: Cluster, targets: ReadonlyMap<string, DnsTarget>): ClusterLoadAssignment {
   const assignment = clone(messageType(ASSIGNMENT), cluster.loadAssignment!) as ClusterLoadAssignment;
   assignment.clusterName = cluster.name;
   // As in Envoy the same address counts once within a priority, whichever names lead to it.
@@ -168,7 +171,7 @@ function resolvedAssignment(cluster: Cluster, targets: ReadonlyMap<string, Stric
 }
 
 /** One endpoint for each address of its name, which becomes the hostname; a literal is its own name, as in Envoy. */
-function resolveEndpoint(endpoint: LbEndpoint, targets: ReadonlyMap<string, StrictDnsTarget>): LbEndpoint[] {
+function resolveEndpoint(endpoint: LbEndpoint, targets: ReadonlyMap<string, DnsTarget>): LbEndpoint[] {
   const socket = socketAddressOf(endpoint);
   if (socket === undefined) return [endpoint];
   const addresses = targets.get(socket.address)?.addresses ?? [socket.address];

@@ -1,4 +1,4 @@
-/** One name of a STRICT_DNS cluster: asked again `refreshMs` after each answer, its last good addresses kept on failures. */
+/** One name of a DNS cluster: asked again `refreshMs` after each answer, its last good addresses kept on failures. */
 import { logger } from '../common/log.ts';
 import type { DnsAnswer, DnsLookupFamily, DnsResolver } from './resolver.ts';
 
@@ -19,13 +19,15 @@ export const nodeTimers: DnsTimers = {
 /** Envoy's stats of a cluster's updates. */
 export type DnsStat = 'update_attempt' | 'update_success' | 'update_failure' | 'update_no_rebuild';
 
-export interface StrictDnsTargetOptions {
+export interface DnsTargetOptions {
   readonly name: string;
   readonly family: DnsLookupFamily;
   readonly resolver: DnsResolver;
   readonly timers: DnsTimers;
+  /** Only the first address of an answer counts, and an empty answer is a failure. */
+  readonly first: boolean;
   /** Milliseconds until the next question after an answer (`empty` tells an empty one), and after a failure. */
-  readonly refreshMs: (empty: boolean) => number;
+  readonly refreshMs: (empty: boolean, ttl: number | undefined) => number;
   readonly failureRefreshMs: () => number;
   readonly count: (stat: DnsStat) => void;
   /** The addresses are other ones than before. */
@@ -34,14 +36,14 @@ export interface StrictDnsTargetOptions {
   readonly onResolved: () => void;
 }
 
-export class StrictDnsTarget {
+export class DnsTarget {
   /** Addresses without port, those that were there before first. */
   addresses: readonly string[] = [];
-  private readonly options: StrictDnsTargetOptions;
+  private readonly options: DnsTargetOptions;
   private timer: unknown;
   private stopped = false;
 
-  constructor(options: StrictDnsTargetOptions) {
+  constructor(options: DnsTargetOptions) {
     this.options = options;
   }
 
@@ -63,25 +65,35 @@ export class StrictDnsTarget {
   private onAnswer(answer: DnsAnswer): void {
     const { name, timers, refreshMs, failureRefreshMs, count, onChange, onResolved } = this.options;
     let delay: number;
-    if (answer.ok) {
+    // Envoy takes an answer without addresses for a failure where one is needed, and for the truth elsewhere.
+    if (answer.ok && !(this.options.first && answer.addresses.length === 0)) {
       count('update_success');
-      const merged = mergeAddresses(this.addresses, answer.addresses);
+      const merged = this.options.first
+        ? movedAddress(this.addresses, answer.addresses)
+        : mergeAddresses(this.addresses, answer.addresses);
       if (merged === undefined) count('update_no_rebuild');
       else {
         log.debug(`DNS hosts have changed for ${name}`);
         this.addresses = merged;
         onChange();
       }
-      delay = refreshMs(answer.addresses.length === 0);
+      delay = refreshMs(answer.addresses.length === 0, answer.ttl);
     } else {
       count('update_failure');
-      log.debug(`DNS resolution failed for ${name}: ${answer.reason}; ${this.addresses.length} addresses kept`);
+      log.debug(
+        `DNS resolution failed for ${name}: ${answer.ok ? 'no address' : answer.reason}; ${this.addresses.length} addresses kept`,
+      );
       delay = failureRefreshMs();
     }
     if (this.stopped) return; // by onChange
     this.timer = timers.start(() => this.start(), delay);
     onResolved();
   }
+}
+
+/** Undefined when the first address is the same. */
+function movedAddress(before: readonly string[], after: readonly string[]): string[] | undefined {
+  return after[0] === before[0] ? undefined : [after[0]];
 }
 
 /** Undefined when the set is the same: servers rotate the order of their answers, which must not shuffle the hosts. */

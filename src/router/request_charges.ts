@@ -1,0 +1,39 @@
+/** What one request counts for: its cluster, for internal or external clients, and its virtual cluster and route. */
+import type { RequestHead } from '../../native-free/headers/header_map.ts';
+import { X_ENVOY_INTERNAL } from '../../native-free/headers/well_known.ts';
+import { now } from '../common/clock.ts';
+import type { StreamInfo } from '../common/stream_info.ts';
+import type { Cluster } from '../upstream/cluster.ts';
+import type { Route } from './route_table.ts';
+import type { RequestCounter, RequestStats } from './virtual_cluster.ts';
+
+export class RequestCharges {
+  readonly startedAt = now;
+  private readonly cluster: Cluster;
+  /** The client is one of ours: x-envoy-internal is still there. */
+  private readonly internal: boolean;
+  private readonly scopes: readonly RequestStats[];
+
+  constructor(cluster: Cluster, route: Route, head: RequestHead, info: StreamInfo) {
+    this.cluster = cluster;
+    this.internal = head.headers.get(X_ENVOY_INTERNAL) === 'true';
+    this.scopes = route.requestStats(head, info);
+  }
+
+  /** For the virtual cluster and the route only. */
+  count(counter: RequestCounter): void {
+    for (const scope of this.scopes) scope.inc(counter);
+  }
+
+  code(status: number): void {
+    this.cluster.chargeCode(status, this.internal);
+    for (const scope of this.scopes) scope.chargeCode(status);
+  }
+
+  /** The answer is complete: the time from the request's head to now. */
+  time(): void {
+    const took = now - this.startedAt;
+    this.cluster.chargeTime(took, this.internal);
+    for (const scope of this.scopes) scope.chargeTime(took);
+  }
+}

@@ -1,0 +1,140 @@
+/** Step 8 of the data path: the settings of a cluster message as numbers, with Envoy's defaults where it leaves a field out. */
+import type { HeaderSpelling } from '../../native-free/headers/header_spelling.ts';
+import type { ResponseDecoderOptions } from '../../native-free/http1/response_decoder.ts';
+import type { envoy } from '../api/envoy_types.ts';
+import { unpackAny } from '../api/registry.ts';
+import { addressOfMessage, ipVersion } from '../common/address.ts';
+import { durationMs } from '../common/duration.ts';
+import { compileHeaderKeyFormat } from '../common/header_key_format.ts';
+import type { ConnectOptions, KeepAlive } from '../net/connect.ts';
+import { loadBalancingPolicy } from './load_balancing_policy.ts';
+import type { BalancerOptions } from './priority_set.ts';
+
+type ClusterMessage = envoy.config.cluster.v3.Cluster;
+type HttpOptions = envoy.extensions.upstreams.http.v3.HttpProtocolOptions;
+
+const httpProtocolOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+const defaultConnectTimeout = 5000;
+const defaultIdleTimeout = 3_600_000;
+const defaultBufferLimit = 1024 * 1024;
+/** Upstream response heads: 80 KiB and 100 fields, as the binary measured. */
+const defaultResponseHeadKb = 80;
+const defaultMaxHeaders = 100;
+const defaultPanicThreshold = 50;
+
+export interface ClusterOptions {
+  /** Milliseconds. */
+  readonly connectTimeout: number;
+  /** Milliseconds an idle connection is kept; 0: for ever. */
+  readonly idleTimeout: number;
+  /** Milliseconds after which a connection takes no further request; 0: for ever. */
+  readonly maxConnectionDuration: number;
+  /** 0: no limit. */
+  readonly maxRequestsPerConnection: number;
+  /** Connections wanted for each request, 1 to 3: more than 1 opens some before they are needed. */
+  readonly preconnectRatio: number;
+  readonly connect: ConnectOptions;
+  /** The HTTP/1 options of connections to hosts. */
+  readonly http1: envoy.config.core.v3.Http1ProtocolOptions | undefined;
+  readonly response: ResponseDecoderOptions & { readonly enableTrailers: boolean };
+  /** For requests whose names have no spelling of their own; undefined: lower case. */
+  readonly headerSpelling: HeaderSpelling | undefined;
+  /** All addresses of its one name are one host; new connections go to the one that was last given (LOGICAL_DNS). */
+  readonly logicalHost: boolean;
+  readonly closeConnectionsOnHostSetChange: boolean;
+}
+
+/** The HTTP options of a cluster: the extension replaces the deprecated fields altogether, as in Envoy. */
+function httpOptions(message: ClusterMessage): {
+  common: envoy.config.core.v3.HttpProtocolOptions | undefined;
+  http1: envoy.config.core.v3.Http1ProtocolOptions | undefined;
+} {
+  const any = message.typedExtensionProtocolOptions[httpProtocolOptions];
+  if (any === undefined) return { common: message.commonHttpProtocolOptions, http1: message.httpProtocolOptions };
+  const options = unpackAny(any) as unknown as HttpOptions;
+  const { case: kind, value } = options.upstreamProtocolOptions;
+  let http1: envoy.config.core.v3.Http1ProtocolOptions | undefined;
+  if (kind === 'explicitHttpConfig') {
+    http1 = value.protocolConfig.case === 'httpProtocolOptions' ? value.protocolConfig.value : undefined;
+  } else if (kind === 'useDownstreamProtocolConfig') http1 = value.httpProtocolOptions;
+  return { common: options.commonHttpProtocolOptions, http1 };
+}
+
+export function clusterOptions(message: ClusterMessage): ClusterOptions {
+  const { common, http1 } = httpOptions(message);
+  const keyFormat = compileHeaderKeyFormat(http1);
+  const headKb = common?.maxResponseHeadersKb ?? defaultResponseHeadKb;
+  return {
+    connectTimeout: durationMs(message.connectTimeout) ?? defaultConnectTimeout,
+    idleTimeout: durationMs(common?.idleTimeout) ?? defaultIdleTimeout,
+    maxConnectionDuration: durationMs(common?.maxConnectionDuration) ?? 0,
+    maxRequestsPerConnection: common?.maxRequestsPerConnection ?? message.maxRequestsPerConnection ?? 0,
+    preconnectRatio: message.preconnectPolicy?.perUpstreamPreconnectRatio ?? 1,
+    connect: {
+      bufferLimit: message.perConnectionBufferLimitBytes ?? defaultBufferLimit,
+      keepAlive: keepAlive(message),
+      ...sources(message.upstreamBindConfig),
+    },
+    http1,
+    response: {
+      maxHeadBytes: headKb * 1024,
+      maxHeaders: common?.maxHeadersCount ?? defaultMaxHeaders,
+      enableTrailers: http1?.enableTrailers ?? false,
+      preserveCase: keyFormat.preserveCase,
+    },
+    headerSpelling: keyFormat.spelling,
+    logicalHost: isLogicalDns(message),
+    closeConnectionsOnHostSetChange: message.commonLbConfig?.closeConnectionsOnHostSetChange ?? false,
+  };
+}
+
+export function balancerOptions(
+  message: ClusterMessage,
+  policy: envoy.config.endpoint.v3.ClusterLoadAssignment_Policy | undefined,
+): BalancerOptions {
+  const common = message.commonLbConfig;
+  const panic = common?.healthyPanicThreshold?.value ?? defaultPanicThreshold;
+  const zoneAware = common?.localityConfigSpecifier;
+  return {
+    policy: loadBalancingPolicy(message),
+    // The threshold is a whole number in Envoy, whatever the fraction.
+    panicThreshold: Math.min(100, Math.floor(panic)),
+    overprovisioningFactor: policy?.overprovisioningFactor ?? 140,
+    weightedPriorityHealth: policy?.weightedPriorityHealth ?? false,
+    failTrafficOnPanic: zoneAware?.case === 'zoneAwareLbConfig' && zoneAware.value.failTrafficOnPanic,
+  };
+}
+
+/** LOGICAL_DNS, or `envoy.cluster.dns` with all addresses in one endpoint. */
+function isLogicalDns(message: ClusterMessage): boolean {
+  const { case: kind, value } = message.clusterDiscoveryType;
+  if (kind === 'type') return value === 2;
+  if (kind !== 'clusterType' || value.typedConfig === undefined) return false;
+  return (
+    (unpackAny(value.typedConfig) as { allAddressesInSingleEndpoint?: boolean }).allAddressesInSingleEndpoint === true
+  );
+}
+
+/** Linux' own figures where a field is absent: tcp(7). */
+function keepAlive(message: ClusterMessage): KeepAlive | undefined {
+  const options = message.upstreamConnectionOptions?.tcpKeepalive;
+  if (options === undefined) return undefined;
+  return {
+    time: options.keepaliveTime ?? 7200,
+    interval: options.keepaliveInterval ?? 75,
+    probes: options.keepaliveProbes ?? 9,
+  };
+}
+
+/** One source address for each IP version; port 0 lets the system choose. */
+function sources(config: envoy.config.core.v3.BindConfig | undefined): Pick<ConnectOptions, 'source4' | 'source6'> {
+  const found: { source4?: ConnectOptions['source4']; source6?: ConnectOptions['source6'] } = {};
+  const all = [config?.sourceAddress, ...(config?.extraSourceAddresses.map((extra) => extra.address) ?? [])];
+  for (const socketAddress of all) {
+    if (socketAddress === undefined) continue;
+    const address = addressOfMessage({ address: { case: 'socketAddress', value: socketAddress } } as never);
+    if (ipVersion(address.ip) === 6) found.source6 ??= address;
+    else found.source4 ??= address;
+  }
+  return found;
+}
