@@ -5,6 +5,7 @@ import { checkClusters } from './check_clusters.ts';
 import { checkExtension, checkFilterOrder, checkListeners } from './check_listeners.ts';
 import { checkMirrors, checkRouteExtensions } from './check_route_extensions.ts';
 import { checkRoutes, routedClusters, routesByHeader } from './check_routes.ts';
+import { checkRuntime } from './check_runtime.ts';
 import { checkSupported } from './check_supported.ts';
 import { checkValues } from './check_values.ts';
 import { type ExtensionLookup, extensionPoints } from './extension_points.ts';
@@ -54,6 +55,7 @@ export function checkBootstrap(
         break;
     }
   });
+  if (bootstrap.layeredRuntime !== undefined) checkRuntime(bootstrap.layeredRuntime, report);
   checkListeners(bootstrap.staticResources?.listeners ?? [], report);
   checkClusters(clusters, used, report, origins);
 }

@@ -1,11 +1,11 @@
 /** The settings of an HTTP connection manager, compiled once from its message; defaults are Envoy's. */
-import { networkInterfaces } from 'node:os';
 import type { HeaderSpelling } from '../../native-free/headers/header_spelling.ts';
 import type { RequestDecoderOptions } from '../../native-free/http1/codec.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { unpackAny } from '../api/registry.ts';
 import { durationMs } from '../common/duration.ts';
 import { compileHeaderKeyFormat } from '../common/header_key_format.ts';
+import { localAddress } from '../common/local_address.ts';
 import { HTTP, HTTP1, LISTENER_HTTP } from '../common/stats/layouts.ts';
 import type { RouteTable } from '../router/route_table.ts';
 import type { AccessLogger } from '../spi/format.ts';
@@ -155,7 +155,7 @@ export function compileConfig(
       message.localReplyConfig === undefined
         ? undefined
         : new LocalReplyConfig(message.localReplyConfig, context.runtime),
-    localAddress: firstAddress(),
+    localAddress: localAddress(),
     generateRequestId: message.generateRequestId ?? true,
     preserveExternalRequestId: message.preserveExternalRequestId,
     alwaysSetRequestId: message.alwaysSetRequestIdInResponse,
@@ -187,9 +187,4 @@ function packsTraceReason(message: Message): boolean {
   const any = message.requestIdExtension?.typedConfig;
   if (any === undefined) return true;
   return unpackAny(any, 'envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig').packTraceReason ?? true;
-}
-
-function firstAddress(): string {
-  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  return addresses.find((address) => !address.internal && address.family === 'IPv4')?.address ?? '127.0.0.1';
 }

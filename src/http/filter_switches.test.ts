@@ -9,6 +9,7 @@ import { ipAddress } from '../common/address.ts';
 import { setLogLevels } from '../common/log.ts';
 import { ThreadStats } from '../common/stats/store.ts';
 import type { ConnectionInfo } from '../common/stream_info.ts';
+import { Timer } from '../common/timers.ts';
 import { Acceptor } from '../net/accept.ts';
 import { compileRouteConfiguration } from '../router/route_table.ts';
 import { type DecoderFilterCallbacks, type FilterMaker, HeadersStatus, type StreamFilter } from '../spi/http_filter.ts';
@@ -20,6 +21,8 @@ setLogLevels('off', {});
 const opened: Acceptor[] = [];
 after(() => {
   for (const acceptor of opened) acceptor.close();
+  // The thread's timers see that none of them runs any more, and let the process end.
+  new Timer({ onTimer: () => {} }, 0).start(1);
 });
 
 /** Notes its name and its route's word on it in `seen`. */
@@ -71,7 +74,7 @@ const routes: JsonObject[] = [
   { match: { path: '/on' }, typedPerFilterConfig: { wanted: on } },
   { match: { path: '/own' }, typedPerFilterConfig: { wanted: size(3), always: size(4) } },
   { match: { prefix: '/' } },
-].map((route) => ({ ...route, directResponse: { status: 200 } }));
+].map((route): JsonObject => ({ ...(route as unknown as JsonObject), directResponse: { status: 200 } }));
 
 /** The names of the filters that a request for `path` passes. */
 async function passed(path: string): Promise<string[]> {
@@ -98,12 +101,13 @@ async function passed(path: string): Promise<string[]> {
   ];
   const listener = { name: 'test', statPrefix: 'listener.test.', bufferLimit: 1000 };
   const config = compileConfig(message as never, context, listener as never, makers, new Map());
+  const gone = Promise.withResolvers<void>();
   const acceptor = new Acceptor(
     { address: ipAddress('127.0.0.1', 0), reusePort: false, bufferLimit: 1000 },
     (connection) => {
       const address = connection.remoteAddress;
       const info = { id: connection.id, remoteAddress: address, directRemoteAddress: address } as ConnectionInfo;
-      new ConnectionManager(config, connection, info, context.drain, () => {});
+      new ConnectionManager(config, connection, info, context.drain, gone.resolve);
     },
   );
   opened.push(acceptor);
@@ -113,6 +117,7 @@ async function passed(path: string): Promise<string[]> {
   client.send(requestBytes(path));
   assert.equal((await client.response()).status, 204);
   client.destroy();
+  await gone.promise;
   return [...seen];
 }
 

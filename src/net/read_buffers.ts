@@ -1,7 +1,7 @@
 /** Buffers sockets read into: one shared for what is consumed at once, private pooled ones while a body streams. */
 
 /** Messages and heads: every reader of it copies what must outlive the call. */
-export const sharedReadBuffer = Buffer.allocUnsafeSlow(64 * 1024);
+const sharedReadBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** Smallest read, as Envoy's: a lower buffer limit is exceeded by one read. */
 const smallestRead = 16 * 1024;

@@ -61,7 +61,7 @@ function listeners(dir: string): Json[] {
         ],
       },
     ),
-    tcpListener('limited', 'echo', {}),
+    { ...tcpListener('limited', 'echo'), stat_prefix: 'limited' },
   ];
 }
 
@@ -142,6 +142,7 @@ test('more connections than the limit are ended at once, over all workers, and o
   assert.equal(late.error, undefined);
   clients[0].end();
   assert.equal((await clients[0].untilClosed()).length, 0);
+  await waitFor('room', async () => (await proxy.stat('listener.limited.downstream_cx_active')) === 1);
   const next = await RawClient.connect(port);
   next.send('y');
   assert.equal((await next.bytes(1)).toString(), 'y');

@@ -89,7 +89,7 @@ function connectAll(listener: string, first: (socket: net.Socket) => void): net.
   });
 }
 
-/** The runtime's own memory, before anything is held, is in place after one small exchange on each connection. */
+/** Clients that get the body and do not read it, then do. `extra`: how many bytes come before the body. */
 async function downloadHeld(listener: string, hello: string, extra: (text: string) => number): Promise<void> {
   const before = memory();
   const sockets = connectAll(listener, (socket) => socket.write(hello));
