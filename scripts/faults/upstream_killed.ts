@@ -4,7 +4,7 @@ import { bootstrap, cluster, httpListener, route } from '../../test/support/boot
 import { startProxy } from '../../test/support/proxy.ts';
 import { type ClientResponse, RawClient, request, requestBytes } from '../../test/support/raw_client.ts';
 import { respond, startUpstream } from '../../test/support/upstream.ts';
-import { delay } from '../../test/support/wait_for.ts';
+import { delay, waitFor } from '../../test/support/wait_for.ts';
 import { expect, type Fault } from './context.ts';
 
 interface Death {
@@ -63,6 +63,8 @@ export const upstreamKilled: Fault = {
           }
         }
         upstream.script = {};
+        // The proxy must have heard of the last death: a request that crosses it is fault 3.
+        await waitFor('no connection', async () => (await proxy.stat('cluster.a.upstream_cx_active')) === 0);
         expect((await request(port, '/after')).status === 200, 'no plain exchange afterwards');
         figures.add('exchanges', exchanges);
       },
