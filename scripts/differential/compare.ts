@@ -65,8 +65,8 @@ export function checkFraming(outcome: Outcome): string {
   const requests = requestsOf(outcome);
   const logged = outcome.log.filter(({ details }) => details === 'via_upstream');
   const broken = outcome.log.length - logged.length;
-  if (unfinished > broken) return 'sent a part of a request without giving it up';
   if (outcome.log.length === 0) return '';
+  if (unfinished > broken) return 'sent a part of a request without giving it up';
   if (requests.length !== logged.length) return `sent ${requests.length} requests and understood ${logged.length}`;
   for (let i = 0; i < requests.length; i++) {
     const { method, path, bodyBytes } = logged[i];

@@ -43,6 +43,9 @@ export const upstreamKilled: Fault = {
     );
     const port = proxy.port('main');
     let number = 0;
+    // The proxy must have heard of the last death: a request that crosses it is fault 3.
+    const allDead = () =>
+      waitFor('no connection', async () => (await proxy.stat('cluster.a.upstream_cx_active')) === 0);
     return {
       async repeat() {
         let exchanges = 0;
@@ -51,6 +54,7 @@ export const upstreamKilled: Fault = {
             for (const method of ['GET', 'POST']) {
               const target = `/kill/${number++}`;
               const pause = random.int(5);
+              await allDead();
               upstream.script = { respond: (_request, socket) => void dieAfter(socket, death.bytes, end, pause) };
               const response = await request(port, target, { method, body: method === 'POST' ? 'once' : undefined });
               // A reset may overtake the answer it follows.
@@ -63,9 +67,9 @@ export const upstreamKilled: Fault = {
           }
         }
         upstream.script = {};
-        // The proxy must have heard of the last death: a request that crosses it is fault 3.
-        await waitFor('no connection', async () => (await proxy.stat('cluster.a.upstream_cx_active')) === 0);
+        await allDead();
         expect((await request(port, '/after')).status === 200, 'no plain exchange afterwards');
+        for (const socket of upstream.connections) socket.destroy();
         figures.add('exchanges', exchanges);
       },
       async stop() {

@@ -140,7 +140,8 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
       this.requestDone = true;
       this.stream?.decodeData(noBytes, 0, 0, true);
     }
-    if (!this.responseDone) this.decoder.paused = true;
+    // Behind a request whose answer closes the connection nothing is a request any more, whatever the same read has brought.
+    if (!this.responseDone || this.connection.isClosing) this.decoder.paused = true;
   }
 
   onCodecError(error: CodecError): void {

@@ -184,6 +184,28 @@ test('27 a request behind Connection: close is not read', async () => {
   );
 });
 
+const refusedHeads: Record<string, string> = {
+  'without a host': 'GET /refused HTTP/1.1\r\n\r\n',
+  'whose host is named by Connection': head('GET /refused HTTP/1.1', 'Connection: te, host\r\n'),
+  'with a fragment': head('GET /refused#x HTTP/1.1'),
+  'for an upgrade': head('GET /refused HTTP/1.1', 'Connection: upgrade\r\nUpgrade: websocket\r\n'),
+};
+for (const [name, refused] of Object.entries(refusedHeads)) {
+  test(`27 nothing behind a refused request ${name} is a request`, async () => {
+    const before = upstream.requests.length;
+    const client = await connect();
+    client.send(refused + head('GET /hidden HTTP/1.1'));
+    const all = (await client.untilClosed()).toString('latin1');
+    assert.equal(all.split('HTTP/1.1 ').length - 1, 1, all);
+    client.destroy();
+    await exchange('main', head('GET /next HTTP/1.1'));
+    assert.deepEqual(
+      upstream.requests.slice(before).map((request) => request.path),
+      ['/next'],
+    );
+  });
+}
+
 test('28 fields named by Connection are not passed on', async () => {
   const fields = 'Connection: x-secret, X-Other\r\nX-Secret: 1\r\nX-Other: 2\r\nX-Kept: 3\r\n';
   assert.equal((await exchange('main', head('GET / HTTP/1.1', fields))).status, 200);

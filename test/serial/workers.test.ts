@@ -92,11 +92,12 @@ test('counters outlive the worker, gauges do not', async () => {
   const total = proxy.stat('http.ingress.downstream_rq_total');
   const restarts = proxy.stat('server.worker_restarts');
   const client = await connectTo(0);
-  assert.equal(proxy.stat('http.ingress.downstream_cx_active'), 1);
+  const open = () => proxy.stat('http.ingress.downstream_cx_active');
+  await waitFor('the connections of the test before to be gone', () => open() === 1);
   proxy.server.workers.crash(0);
   await waitFor('the restart', () => proxy.stat('server.worker_restarts') === restarts + 1);
   assert.ok(proxy.stat('http.ingress.downstream_rq_total') > total);
-  assert.equal(proxy.stat('http.ingress.downstream_cx_active'), 0);
+  assert.equal(open(), 0);
   client.destroy();
 });
 
