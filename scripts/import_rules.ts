@@ -4,7 +4,7 @@
 export type Area = string;
 
 const control = ['config', 'xds', 'dns', 'health', 'control'];
-const data = ['net', 'listener', 'http', 'router', 'upstream', 'tcp', 'udp', 'worker'];
+const data = ['net', 'listener', 'http', 'router', 'upstream', 'grpc', 'tcp', 'udp', 'worker'];
 const shared = ['native-free', 'api', 'common', 'spi'];
 const path = [...shared, 'net', 'snapshot/layout'];
 
@@ -19,6 +19,7 @@ export const directions: Record<Area, readonly Area[]> = {
   http: [...path, 'router'],
   router: [...path, 'upstream'],
   upstream: path,
+  grpc: [...path, 'upstream'],
   tcp: [...path, 'upstream'],
   udp: [...path, 'upstream'],
   worker: [...shared, ...data, 'snapshot/layout', 'snapshot/reader', 'extensions'],
@@ -42,6 +43,7 @@ export const engines: Record<string, Area> = {
   'filters/network/http_connection_manager': 'http',
   'filters/network/tcp_proxy': 'tcp',
   'filters/http/router': 'router',
+  'transport_sockets/tls': 'net',
 };
 
 /** Imports that must be `import type`: spi holds no code of others, http is handed its route table, a filter its connection. */
@@ -57,14 +59,20 @@ export function typeOnly(from: Area, to: Area): boolean {
 /** Node modules whose code only some areas may use; their types, and everything else of Node, are free outside native-free. */
 export const nodeModules: Record<string, { areas: readonly Area[]; reason: string }> = {
   net: {
-    areas: ['net', 'control'],
+    areas: ['net', 'control', 'xds', 'health'],
     reason:
-      'sockets are made in src/net alone (the main thread: in src/control), so that every one has an error listener',
+      'sockets are made in src/net alone (the main thread: in src/control, xds and health), so that every one has an error listener',
   },
-  tls: { areas: ['net'], reason: 'TLS is spoken in src/net alone, so that contexts are made once' },
-  http: { areas: ['control'], reason: 'the data path has its own codecs: node:http costs five times as much' },
-  https: { areas: ['control'], reason: 'the data path has its own codecs' },
-  http2: { areas: [], reason: 'the data path has its own codecs' },
+  tls: {
+    areas: ['net', 'xds', 'health'],
+    reason: 'TLS is spoken in src/net alone (the main thread: towards control planes), so that contexts are made once',
+  },
+  http: {
+    areas: ['control', 'xds', 'health'],
+    reason: 'the data path has its own codecs: node:http costs five times as much',
+  },
+  https: { areas: ['control', 'xds', 'health'], reason: 'the data path has its own codecs' },
+  http2: { areas: ['control', 'xds', 'health'], reason: 'the data path has its own codecs' },
   dns: { areas: ['dns'], reason: 'names are resolved on the main thread, by src/dns' },
   dgram: { areas: ['net'], reason: 'sockets are made in src/net alone' },
 };

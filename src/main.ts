@@ -3,9 +3,13 @@ import { logger, setLogLevels } from './common/log.ts';
 import { loadBootstrap } from './config/load.ts';
 import { renderDiagnostics } from './config/render.ts';
 import { type Options, parseOptions } from './control/options.ts';
+import { isSubcommand, runSubcommand } from './control/subcommands.ts';
 
+const [command, ...operands] = process.argv.slice(2);
 const parsed = parseOptions(process.argv.slice(2));
-if (parsed.kind === 'exit') {
+if (isSubcommand(command)) {
+  process.exitCode = await runSubcommand(command, operands);
+} else if (parsed.kind === 'exit') {
   process.stdout.write(parsed.stdout);
   process.stderr.write(parsed.stderr);
   process.exitCode = parsed.code;

@@ -11,6 +11,8 @@ export class HeaderMap {
   readonly values: string[] = [];
   /** How the names of this message are to be spelt on an HTTP/1 wire; undefined: in lower case. */
   spelling: HeaderSpelling | undefined = undefined;
+  /** Names whose fields came over HTTP/2 as never to be indexed: whoever sends them on must not either (RFC 7541 section 6.2.3). */
+  neverIndexed: HeaderName[] | undefined = undefined;
 
   get size(): number {
     return this.names.length;
@@ -91,6 +93,7 @@ export class HeaderMap {
     const copy = new HeaderMap();
     for (let i = 0; i < this.names.length; i++) copy.add(this.names[i], this.values[i]);
     copy.spelling = this.spelling;
+    copy.neverIndexed = this.neverIndexed;
     return copy;
   }
 

@@ -4,6 +4,8 @@ import type { HeaderName } from './header_name.ts';
 export interface HeaderSpelling {
   /** `\r\n<Name>: ` in this spelling. */
   wire(name: HeaderName): string;
+  /** The reason phrase of a response, where its sender's is to be kept. */
+  readonly reason?: string;
 }
 
 /** Envoy's `proper_case_words`: a letter is a capital at the start and behind anything that is no letter or digit. */
@@ -25,6 +27,7 @@ export const properCaseWords: HeaderSpelling = new ProperCaseWords();
 /** Envoy's `preserve_case`: the names of one message as they came, the first spelling of each; others by the fallback. */
 export class PreservedCase implements HeaderSpelling {
   private readonly wires = new Map<HeaderName, string>();
+  reason = '';
   private readonly fallback: HeaderSpelling | undefined;
 
   constructor(fallback: HeaderSpelling | undefined) {

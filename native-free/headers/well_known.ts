@@ -37,6 +37,7 @@ export const X_CLIENT_TRACE_ID: HeaderName = headerName('x-client-trace-id');
 // gRPC
 export const GRPC_STATUS: HeaderName = headerName('grpc-status');
 export const GRPC_MESSAGE: HeaderName = headerName('grpc-message');
+export const GRPC_TIMEOUT: HeaderName = headerName('grpc-timeout');
 
 // Envoy's own
 export const X_ENVOY_INTERNAL: HeaderName = headerName('x-envoy-internal');

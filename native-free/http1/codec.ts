@@ -37,6 +37,8 @@ export interface RequestDecoderOptions extends Http1Limits {
   /** Pass trailers on instead of dropping them. */
   enableTrailers: boolean;
   allowAbsoluteUrl: boolean;
+  /** Take any token as a method. */
+  allowCustomMethods?: boolean;
   headersWithUnderscores: 'ALLOW' | 'REJECT_REQUEST' | 'DROP_HEADER';
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HeaderMap } from '../headers/header_map.ts';
 import { headerName } from '../headers/header_name.ts';
+import { PreservedCase } from '../headers/header_spelling.ts';
 import { sanitizeValue } from '../headers/sanitize_value.ts';
 import { chunkEnd, chunkHeader, encodeRequestHead, encodeResponseHead, encodeTrailers, lastChunk } from './encoder.ts';
 import { requestFramingToSend, responseFramingToSend } from './framing.ts';
@@ -98,4 +99,19 @@ test('the framing of a response to send', () => {
 
 test('sanitizeValue drops what would end a line', () => {
   assert.equal(sanitizeValue('a\r\nb\0c\td'), 'abc\td');
+});
+
+test('a reason phrase that was kept goes on; without one the usual phrase does', () => {
+  const line = (reason: string | undefined) => {
+    const headers = mapOf({ a: '1' });
+    if (reason !== undefined) {
+      const spelling = new PreservedCase(undefined);
+      spelling.reason = reason;
+      headers.spelling = spelling;
+    }
+    return encodeResponseHead(404, headers, 'none').split('\r\n')[0];
+  };
+  assert.equal(line('Gone Fishing'), 'HTTP/1.1 404 Gone Fishing');
+  assert.equal(line(''), 'HTTP/1.1 404 Not Found');
+  assert.equal(line(undefined), 'HTTP/1.1 404 Not Found');
 });

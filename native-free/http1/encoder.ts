@@ -51,7 +51,11 @@ export function encodeResponseHead(
   spelling: HeaderSpelling | undefined = headers.spelling,
 ): string {
   const lines = protocol === 'HTTP/1.1' ? STATUS_LINES_11 : STATUS_LINES_10;
-  if (spelling !== undefined) return withSpelledFields(lines[status - 100], headers, framing, spelling);
+  if (spelling !== undefined) {
+    const reason = headers.spelling?.reason;
+    const line = reason ? `${protocol} ${status} ${reason}` : lines[status - 100];
+    return withSpelledFields(line, headers, framing, spelling);
+  }
   return withFields(lines[status - 100], headers, framing);
 }
 

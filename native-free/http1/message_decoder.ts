@@ -21,6 +21,8 @@ import { NEED_MORE } from './line_scan.ts';
 /** The scanner of a start line; positions are relative to the start of the message. */
 interface StartLine {
   readonly error: CodecError;
+  /** The head is complete with this line. */
+  readonly endsHead: boolean;
   scan(bytes: Bytes, base: number, end: number): number;
   possible(bytes: Bytes, base: number, end: number): boolean;
 }
@@ -305,6 +307,7 @@ export abstract class MessageDecoder implements Decoder, BodySink {
         return -1;
       }
       this.startLineDone = true;
+      if (this.startLine.endsHead) return pos;
     }
     const rules = this.state === 'head' ? this.headRules : this.trailerRules;
     pos = this.fields.scan(bytes, base, pos, end, rules);

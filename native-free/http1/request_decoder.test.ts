@@ -175,6 +175,25 @@ const CASES: readonly Case[] = [
       [`${method} / h HTTP/1.1 none -1 keep`, 'complete'],
     ],
   ),
+  ...['foo', 'M-SEARCH', 'GETT', 'x!'].map(
+    (method): Case => [
+      `2a.13 custom method ${method}`,
+      target('/', method),
+      [`${method} / h HTTP/1.1 none -1 keep`, 'complete'],
+      { allowCustomMethods: true },
+    ],
+  ),
+  ...['F@O', '', 'a\x01', '\x16\x03\x01'].map(
+    (method): Case => [
+      `2a.13 no custom method ${JSON.stringify(method)}`,
+      target('/', method),
+      CODEC_ERROR,
+      { allowCustomMethods: true },
+    ],
+  ),
+  ...['http://h.test#a', 'http://h>x/', 'http://h"/'].map(
+    (text): Case => [`2a.12 ${text} is refused at once`, `GET ${text} HTTP/1.1\r\nHost: h\r\n`, CODEC_ERROR],
+  ),
   ['2a.13 control character in the target', target('/\x01'), INVALID_CHARACTERS],
   ...['/\x80', '/a b', ' /', '/\t', '/\x7f', '/a\r'].map(
     (text): Case => [`2a.13 target ${JSON.stringify(text)}`, target(text), CODEC_ERROR],
@@ -186,6 +205,20 @@ const CASES: readonly Case[] = [
     (v): Case => [`2a.14 HTTP/${v}`, `GET / HTTP/${v}\r\nHost: h\r\n\r\n`, LOW_VERSION],
   ),
   ['2a.14 no version', 'GET /\r\nHost: h\r\n\r\n', LOW_VERSION],
+  // Without a version the line is the whole head: nothing behind it is waited for, or seen.
+  ['2a.14 no version, at once', 'GET /\r\n', LOW_VERSION],
+  ['2a.14 no version, absolute form', 'GET http://a/bTTP/1.1\r\nHost: o\r\n\r', LOW_VERSION],
+  ['2a.14 no version before a bad field', 'POST /\r\n chunked\r\nTransfer-Encoding: x\r\n\r\n', LOW_VERSION],
+  [
+    '2a.14 a version that the path swallowed',
+    'GET /aHTTP/1.1\r\n',
+    ['GET /aHTTP/1.1  HTTP/1.1 none -1 keep', 'complete'],
+  ],
+  ['2a.14 a version that the URL swallowed', 'GET http://h/aHTTP/1.1\r\nHost: h\r\n\r\n', LOW_VERSION],
+  ['2a.14 a version that an authority swallowed', 'CONNECT h:80HTTP/1.1\r\n', INVALID_URL],
+  ...['OPTIONS .1', 'GET =http://h/a HTTP/1.1', 'GET ht:tp://h/a HTTP/1.1', 'POST TTP/1.1', 'GET P/1.1'].map(
+    (line): Case => [`2a.13 ${line} is refused at once`, `${line}\r\nTransfer-Encoding: gzip\r\n`, CODEC_ERROR],
+  ),
   ...['HTTP/1.10', 'HTTP/11', 'http/1.1', 'HTTP/1.', 'HTTP/a.b', 'XTTP/1.1', 'HTTP/1.1x', 'H'].map(
     (v): Case => [`2a.14 ${v}`, `GET / ${v}\r\nHost: h\r\n\r\n`, CODEC_ERROR],
   ),

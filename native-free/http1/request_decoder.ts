@@ -27,7 +27,7 @@ export class Http1RequestDecoder extends MessageDecoder {
   private upgraded = false;
 
   constructor(events: RequestDecoderEvents, options: RequestDecoderOptions) {
-    const line = new RequestLine();
+    const line = new RequestLine(options.allowCustomMethods === true);
     super(events, options, line, options.headersWithUnderscores);
     this.events = events;
     this.requestOptions = options;

@@ -228,3 +228,21 @@ test('answers one after the other on a connection', () => {
   }
   assert.deepEqual([decoder.surplus, recorder.responses.map((r) => r.body)], [false, ['x', '', 'x']]);
 });
+
+test('the reason phrase is kept on request, however the bytes are cut', () => {
+  const reasons: Record<string, string> = {
+    'HTTP/1.1 200 Fine & Dandy': 'Fine & Dandy',
+    'HTTP/1.1 404 ': '',
+    'HTTP/1.1 503': '',
+    'HTTP/1.0 299 Odd': 'Odd',
+  };
+  for (const [line, reason] of Object.entries(reasons)) {
+    const text = `${line}\r\nContent-Length: 0\r\n\r\n`;
+    for (const cuts of [[], ...Array.from({ length: text.length - 1 }, (_, i) => [i + 1])]) {
+      const { responses } = recordResponse(text, cuts, {
+        options: { preserveCase: 'lower_case', forwardReason: true },
+      });
+      assert.equal(responses[0].head.headers.spelling?.reason, reason, line);
+    }
+  }
+});

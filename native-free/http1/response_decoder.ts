@@ -1,5 +1,7 @@
 /** Step 10 of a request's path: the client side of the HTTP/1 codec, from an upstream connection's bytes to one response at a time. */
 import type { Bytes } from '../bytes/bytes.ts';
+import type { HeaderMap } from '../headers/header_map.ts';
+import { PreservedCase } from '../headers/header_spelling.ts';
 import { CONTENT_LENGTH } from '../headers/well_known.ts';
 import type { CodecError, ResponseDecoderEvents } from './codec.ts';
 import { asBadGateway, ERRORS } from './codec_errors.ts';
@@ -8,7 +10,10 @@ import { neverHasBody, opensTunnel, receivedResponseFraming } from './framing.ts
 import { MessageDecoder, type MessageDecoderOptions } from './message_decoder.ts';
 import { StatusLine } from './status_line.ts';
 
-export type ResponseDecoderOptions = MessageDecoderOptions;
+export interface ResponseDecoderOptions extends MessageDecoderOptions {
+  /** Keep the reason phrase, beside the names' spelling (`preserveCase` must be set). */
+  forwardReason?: boolean;
+}
 
 /** Informational responses before one answer; Envoy has no bound. */
 const MAX_INFORMATIONAL = 100;
@@ -26,6 +31,7 @@ export class Http1ResponseDecoder extends MessageDecoder {
 
   private readonly events: ResponseDecoderEvents;
   private readonly line: StatusLine;
+  private readonly forwardReason: boolean;
   private awaiting = false;
   private requestMethod = '';
   private mayUpgrade = false;
@@ -36,6 +42,7 @@ export class Http1ResponseDecoder extends MessageDecoder {
     super(events, options, line, 'ALLOW');
     this.events = events;
     this.line = line;
+    this.forwardReason = options.forwardReason === true;
   }
 
   /** A request of this method is being sent; to be called before its answer's bytes are decoded. `upgrade`: 101 may come. */
@@ -56,6 +63,7 @@ export class Http1ResponseDecoder extends MessageDecoder {
     const { fields, line } = this;
     const { status, http10 } = line;
     const headers = fields.take(text);
+    if (this.forwardReason) this.keepReason(text, headers);
     const protocol = http10 ? 'HTTP/1.0' : 'HTTP/1.1';
     const head = { status, protocol, headers } as const;
     if (status === 101 && !this.mayUpgrade) return ERRORS.unaskedUpgrade;
@@ -75,6 +83,12 @@ export class Http1ResponseDecoder extends MessageDecoder {
     this.events.onResponseHead(head, framing, fields.contentLength, keepAlive);
     this.beginBody(framing, fields.contentLength);
     return undefined;
+  }
+
+  private keepReason(text: string, headers: HeaderMap): void {
+    headers.spelling ??= new PreservedCase(undefined);
+    const spelling = headers.spelling as PreservedCase;
+    spelling.reason = text.substring(this.line.reasonStart, this.line.reasonEnd);
   }
 
   protected stateAfterMessage(): 'idle' {

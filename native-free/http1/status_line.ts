@@ -11,9 +11,13 @@ const SHORTEST = 12;
 
 export class StatusLine {
   readonly error: CodecError = ERRORS.statusLine;
+  readonly endsHead = false;
   /** 100 to 999. */
   status = 0;
   http10 = false;
+  /** Of the reason phrase, relative to the start of the line. */
+  reasonStart = 0;
+  reasonEnd = 0;
 
   /** The position behind the line, NEED_MORE, or REFUSED. */
   scan(bytes: Bytes, base: number, end: number): number {
@@ -30,7 +34,10 @@ export class StatusLine {
     this.status = hundreds * 100 + tens * 10 + ones;
 
     let pos = base + SHORTEST;
+    this.reasonStart = pos - base;
+    if (bytes[pos] === SP) this.reasonStart++;
     if (bytes[pos] === SP) while (pos < end && VALUE_BYTE[bytes[pos]] === 1) pos++;
+    this.reasonEnd = pos - base;
     if (pos < end && bytes[pos] === CR) pos++;
     if (pos < end && bytes[pos] === LF) return pos + 1;
     return this.refuse(bytes, base, end);

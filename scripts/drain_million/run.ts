@@ -1,11 +1,12 @@
 /**
  * A million requests while the proxy is replaced again and again: a new process starts on the same ports (--restart-epoch), the
- * old one gets SIGTERM and drains. None may be lost: `npm run drain-million -- [--requests 1000000] [--connections 32]`.
+ * old one drains, by turns on SIGTERM, on POST /drain_listeners and on POST /drain_listeners?graceful. None may be lost:
+ * `npm run drain-million -- [--requests 1000000] [--connections 32]`.
  */
 import { parseArgs } from 'node:util';
 import { bootstrap, cluster, httpListener, loopback, route } from '../../test/support/bootstrap.ts';
 import { type RunningProxy, startProxy } from '../../test/support/proxy.ts';
-import { delay } from '../../test/support/wait_for.ts';
+import { delay, waitFor } from '../../test/support/wait_for.ts';
 import { Lane, startNumberUpstream, Tally } from './peers.ts';
 
 const { values: args } = parseArgs({
@@ -17,6 +18,10 @@ const { values: args } = parseArgs({
     every: { type: 'string', default: '1000' },
   },
 });
+
+/** Seconds. */
+const drainTime = 3;
+const ways = ['SIGTERM', '/drain_listeners', '/drain_listeners?graceful'] as const;
 
 const requests = Number(args.requests);
 const upstream = await startNumberUpstream();
@@ -31,7 +36,7 @@ function startNext(): Promise<RunningProxy> {
   );
   return startProxy(config, {
     concurrency: Number(args.concurrency),
-    args: ['--restart-epoch', String(epoch++), '--drain-time-s', '10'],
+    args: ['--restart-epoch', String(epoch++), '--drain-time-s', String(drainTime)],
   });
 }
 
@@ -49,20 +54,16 @@ const load = Promise.all(lanes.map(({ done }) => done)).then(() => {
   finished = true;
 });
 
+const drains = ways.map((way) => ({ way, times: 0, slowest: 0 }));
 let restarts = 0;
-let slowestDrain = 0;
 while (!finished) {
   await Promise.race([delay(Number(args.every)), load]);
   if (finished) break;
   const next = await startNext();
-  const asked = performance.now();
-  proxy.signal('SIGTERM');
-  const { code } = await proxy.exited;
-  slowestDrain = Math.max(slowestDrain, performance.now() - asked);
-  if (code !== 0) throw new Error(`a drained process ended with ${code}: ${proxy.stderr()}`);
-  await proxy.stop();
+  const drain = drains[restarts++ % ways.length];
+  drain.slowest = Math.max(drain.slowest, await drainAndEnd(proxy, drain.way));
+  drain.times++;
   proxy = next;
-  restarts++;
 }
 await load;
 const seconds = (performance.now() - started) / 1000;
@@ -71,7 +72,25 @@ upstream.close();
 
 console.log(
   `${tally.answered} of ${requests} answered in ${seconds.toFixed(0)} s over ${tally.connections} connections, ` +
-    `${restarts} restarts, slowest drain ${Math.round(slowestDrain)} ms; lost ${tally.lost} (${tally.lostOnNew} on new connections), ` +
+    `${restarts} restarts (${drains.map(({ way, times, slowest }) => `${times} by ${way}, slowest drain ${Math.round(slowest)} ms`).join('; ')}); lost ${tally.lost} (${tally.lostOnNew} on new connections), ` +
     `wrong ${tally.wrong}, connections refused ${tally.refused}, answers with connection: close ${tally.lastAnswers}`,
 );
 if (tally.answered !== requests || tally.refused > 0) process.exitCode = 1;
+
+/** Milliseconds until nothing of the process was left. */
+async function drainAndEnd(old: RunningProxy, way: (typeof ways)[number]): Promise<number> {
+  const asked = performance.now();
+  if (way !== 'SIGTERM') {
+    await old.admin(way, 'POST');
+    // New connections may come until the listeners are stopped, at the end of a graceful drain.
+    if (way.endsWith('graceful')) await delay(drainTime * 1000);
+    const isEmpty = async () => (await old.stat('server.total_connections')) === 0;
+    await waitFor('end of the connections', isEmpty, { withinMs: 4000 * drainTime, everyMs: 50 });
+  }
+  old.signal('SIGTERM');
+  const { code } = await old.exited;
+  if (code !== 0) throw new Error(`a drained process ended with ${code}: ${old.stderr()}`);
+  const took = performance.now() - asked;
+  await old.stop();
+  return took;
+}

@@ -4,6 +4,26 @@ import type * as wkt from '@bufbuild/protobuf/wkt';
 
 /** Messages by full name. */
 export interface MessageTypes {
+  'cel.expr.CheckedExpr': cel.expr.CheckedExpr;
+  'cel.expr.Constant': cel.expr.Constant;
+  'cel.expr.Expr': cel.expr.Expr;
+  'cel.expr.Expr.Call': cel.expr.Expr_Call;
+  'cel.expr.Expr.Comprehension': cel.expr.Expr_Comprehension;
+  'cel.expr.Expr.CreateList': cel.expr.Expr_CreateList;
+  'cel.expr.Expr.CreateStruct': cel.expr.Expr_CreateStruct;
+  'cel.expr.Expr.CreateStruct.Entry': cel.expr.Expr_CreateStruct_Entry;
+  'cel.expr.Expr.Ident': cel.expr.Expr_Ident;
+  'cel.expr.Expr.Select': cel.expr.Expr_Select;
+  'cel.expr.ParsedExpr': cel.expr.ParsedExpr;
+  'cel.expr.Reference': cel.expr.Reference;
+  'cel.expr.SourceInfo': cel.expr.SourceInfo;
+  'cel.expr.SourceInfo.Extension': cel.expr.SourceInfo_Extension;
+  'cel.expr.SourceInfo.Extension.Version': cel.expr.SourceInfo_Extension_Version;
+  'cel.expr.Type': cel.expr.Type;
+  'cel.expr.Type.AbstractType': cel.expr.Type_AbstractType;
+  'cel.expr.Type.FunctionType': cel.expr.Type_FunctionType;
+  'cel.expr.Type.ListType': cel.expr.Type_ListType;
+  'cel.expr.Type.MapType': cel.expr.Type_MapType;
   'envoy.admin.v3.BootstrapConfigDump': envoy.admin.v3.BootstrapConfigDump;
   'envoy.admin.v3.Certificate': envoy.admin.v3.Certificate;
   'envoy.admin.v3.CertificateDetails': envoy.admin.v3.CertificateDetails;
@@ -131,6 +151,7 @@ export interface MessageTypes {
   'envoy.config.core.v3.CelExpressionConfig': envoy.config.core.v3.CelExpressionConfig;
   'envoy.config.core.v3.CidrRange': envoy.config.core.v3.CidrRange;
   'envoy.config.core.v3.ConfigSource': envoy.config.core.v3.ConfigSource;
+  'envoy.config.core.v3.ControlPlane': envoy.config.core.v3.ControlPlane;
   'envoy.config.core.v3.DataSource': envoy.config.core.v3.DataSource;
   'envoy.config.core.v3.DnsResolutionConfig': envoy.config.core.v3.DnsResolutionConfig;
   'envoy.config.core.v3.DnsResolverOptions': envoy.config.core.v3.DnsResolverOptions;
@@ -139,6 +160,8 @@ export interface MessageTypes {
   'envoy.config.core.v3.Extension': envoy.config.core.v3.Extension;
   'envoy.config.core.v3.ExtensionConfigSource': envoy.config.core.v3.ExtensionConfigSource;
   'envoy.config.core.v3.ExtraSourceAddress': envoy.config.core.v3.ExtraSourceAddress;
+  'envoy.config.core.v3.GrpcMethodList': envoy.config.core.v3.GrpcMethodList;
+  'envoy.config.core.v3.GrpcMethodList.Service': envoy.config.core.v3.GrpcMethodList_Service;
   'envoy.config.core.v3.GrpcService': envoy.config.core.v3.GrpcService;
   'envoy.config.core.v3.GrpcService.EnvoyGrpc': envoy.config.core.v3.GrpcService_EnvoyGrpc;
   'envoy.config.core.v3.GrpcService.GoogleGrpc': envoy.config.core.v3.GrpcService_GoogleGrpc;
@@ -331,8 +354,29 @@ export interface MessageTypes {
   'envoy.extensions.access_loggers.filters.process_ratelimit.v3.ProcessRateLimitFilter': envoy.extensions.access_loggers.filters.process_ratelimit.v3.ProcessRateLimitFilter;
   'envoy.extensions.access_loggers.stream.v3.StderrAccessLog': envoy.extensions.access_loggers.stream.v3.StderrAccessLog;
   'envoy.extensions.access_loggers.stream.v3.StdoutAccessLog': envoy.extensions.access_loggers.stream.v3.StdoutAccessLog;
+  'envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue': envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue;
+  'envoy.extensions.filters.http.grpc_http1_bridge.v3.Config': envoy.extensions.filters.http.grpc_http1_bridge.v3.Config;
+  'envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfig': envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfig;
+  'envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfigPerRoute': envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfigPerRoute;
+  'envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder': envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder;
+  'envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder.PrintOptions': envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder_PrintOptions;
+  'envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder.RequestValidationOptions': envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder_RequestValidationOptions;
+  'envoy.extensions.filters.http.grpc_json_transcoder.v3.UnknownQueryParams': envoy.extensions.filters.http.grpc_json_transcoder.v3.UnknownQueryParams;
+  'envoy.extensions.filters.http.grpc_json_transcoder.v3.UnknownQueryParams.Values': envoy.extensions.filters.http.grpc_json_transcoder.v3.UnknownQueryParams_Values;
+  'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig': envoy.extensions.filters.http.grpc_stats.v3.FilterConfig;
+  'envoy.extensions.filters.http.grpc_stats.v3.FilterObject': envoy.extensions.filters.http.grpc_stats.v3.FilterObject;
+  'envoy.extensions.filters.http.grpc_web.v3.GrpcWeb': envoy.extensions.filters.http.grpc_web.v3.GrpcWeb;
   'envoy.extensions.filters.http.router.v3.Router': envoy.extensions.filters.http.router.v3.Router;
   'envoy.extensions.filters.http.router.v3.Router.UpstreamAccessLogOptions': envoy.extensions.filters.http.router.v3.Router_UpstreamAccessLogOptions;
+  'envoy.extensions.filters.listener.http_inspector.v3.HttpInspector': envoy.extensions.filters.listener.http_inspector.v3.HttpInspector;
+  'envoy.extensions.filters.listener.local_ratelimit.v3.LocalRateLimit': envoy.extensions.filters.listener.local_ratelimit.v3.LocalRateLimit;
+  'envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol': envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol;
+  'envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair': envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol_KeyValuePair;
+  'envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.Rule': envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol_Rule;
+  'envoy.extensions.filters.listener.set_filter_state.v3.Config': envoy.extensions.filters.listener.set_filter_state.v3.Config;
+  'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector;
+  'envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit': envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit;
+  'envoy.extensions.filters.network.direct_response.v3.Config': envoy.extensions.filters.network.direct_response.v3.Config;
   'envoy.extensions.filters.network.http_connection_manager.v3.EnvoyMobileHttpConnectionManager': envoy.extensions.filters.network.http_connection_manager.v3.EnvoyMobileHttpConnectionManager;
   'envoy.extensions.filters.network.http_connection_manager.v3.ForwardProtoConfig': envoy.extensions.filters.network.http_connection_manager.v3.ForwardProtoConfig;
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
@@ -356,6 +400,8 @@ export interface MessageTypes {
   'envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.ScopeKeyBuilder.FragmentBuilder': envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes_ScopeKeyBuilder_FragmentBuilder;
   'envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.ScopeKeyBuilder.FragmentBuilder.HeaderValueExtractor': envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes_ScopeKeyBuilder_FragmentBuilder_HeaderValueExtractor;
   'envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.ScopeKeyBuilder.FragmentBuilder.HeaderValueExtractor.KvElement': envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes_ScopeKeyBuilder_FragmentBuilder_HeaderValueExtractor_KvElement;
+  'envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit': envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit;
+  'envoy.extensions.filters.network.set_filter_state.v3.Config': envoy.extensions.filters.network.set_filter_state.v3.Config;
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy': envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.OnDemand': envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy_OnDemand;
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions': envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy_TcpAccessLogOptions;
@@ -374,7 +420,21 @@ export interface MessageTypes {
   'envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest': envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest;
   'envoy.extensions.load_balancing_policies.random.v3.Random': envoy.extensions.load_balancing_policies.random.v3.Random;
   'envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin': envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin;
+  'envoy.extensions.matching.common_inputs.network.v3.ApplicationProtocolInput': envoy.extensions.matching.common_inputs.network.v3.ApplicationProtocolInput;
+  'envoy.extensions.matching.common_inputs.network.v3.DestinationIPInput': envoy.extensions.matching.common_inputs.network.v3.DestinationIPInput;
+  'envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput': envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput;
+  'envoy.extensions.matching.common_inputs.network.v3.DirectSourceIPInput': envoy.extensions.matching.common_inputs.network.v3.DirectSourceIPInput;
+  'envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput': envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput;
+  'envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput.PathSegment': envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput_PathSegment;
+  'envoy.extensions.matching.common_inputs.network.v3.FilterStateInput': envoy.extensions.matching.common_inputs.network.v3.FilterStateInput;
+  'envoy.extensions.matching.common_inputs.network.v3.NetworkNamespaceInput': envoy.extensions.matching.common_inputs.network.v3.NetworkNamespaceInput;
+  'envoy.extensions.matching.common_inputs.network.v3.ServerNameInput': envoy.extensions.matching.common_inputs.network.v3.ServerNameInput;
+  'envoy.extensions.matching.common_inputs.network.v3.SourceIPInput': envoy.extensions.matching.common_inputs.network.v3.SourceIPInput;
+  'envoy.extensions.matching.common_inputs.network.v3.SourcePortInput': envoy.extensions.matching.common_inputs.network.v3.SourcePortInput;
+  'envoy.extensions.matching.common_inputs.network.v3.SourceTypeInput': envoy.extensions.matching.common_inputs.network.v3.SourceTypeInput;
+  'envoy.extensions.matching.common_inputs.network.v3.TransportProtocolInput': envoy.extensions.matching.common_inputs.network.v3.TransportProtocolInput;
   'envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig': envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig;
+  'envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport': envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport;
   'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer': envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer;
   'envoy.extensions.transport_sockets.tls.v3.CertificateProviderPluginInstance': envoy.extensions.transport_sockets.tls.v3.CertificateProviderPluginInstance;
   'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext': envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext;
@@ -401,6 +461,20 @@ export interface MessageTypes {
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig': envoy.extensions.upstreams.http.v3.HttpProtocolOptions_ExplicitHttpConfig;
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.OutlierDetection': envoy.extensions.upstreams.http.v3.HttpProtocolOptions_OutlierDetection;
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig': envoy.extensions.upstreams.http.v3.HttpProtocolOptions_UseDownstreamHttpConfig;
+  'envoy.service.discovery.v3.AdsDummy': envoy.service.discovery.v3.AdsDummy;
+  'envoy.service.discovery.v3.DeltaDiscoveryRequest': envoy.service.discovery.v3.DeltaDiscoveryRequest;
+  'envoy.service.discovery.v3.DeltaDiscoveryResponse': envoy.service.discovery.v3.DeltaDiscoveryResponse;
+  'envoy.service.discovery.v3.DiscoveryRequest': envoy.service.discovery.v3.DiscoveryRequest;
+  'envoy.service.discovery.v3.DiscoveryResponse': envoy.service.discovery.v3.DiscoveryResponse;
+  'envoy.service.discovery.v3.DynamicParameterConstraints': envoy.service.discovery.v3.DynamicParameterConstraints;
+  'envoy.service.discovery.v3.DynamicParameterConstraints.ConstraintList': envoy.service.discovery.v3.DynamicParameterConstraints_ConstraintList;
+  'envoy.service.discovery.v3.DynamicParameterConstraints.SingleConstraint': envoy.service.discovery.v3.DynamicParameterConstraints_SingleConstraint;
+  'envoy.service.discovery.v3.DynamicParameterConstraints.SingleConstraint.Exists': envoy.service.discovery.v3.DynamicParameterConstraints_SingleConstraint_Exists;
+  'envoy.service.discovery.v3.Resource': envoy.service.discovery.v3.Resource;
+  'envoy.service.discovery.v3.Resource.CacheControl': envoy.service.discovery.v3.Resource_CacheControl;
+  'envoy.service.discovery.v3.ResourceError': envoy.service.discovery.v3.ResourceError;
+  'envoy.service.discovery.v3.ResourceLocator': envoy.service.discovery.v3.ResourceLocator;
+  'envoy.service.discovery.v3.ResourceName': envoy.service.discovery.v3.ResourceName;
   'envoy.type.http.v3.PathTransformation': envoy.type.http.v3.PathTransformation;
   'envoy.type.http.v3.PathTransformation.Operation': envoy.type.http.v3.PathTransformation_Operation;
   'envoy.type.http.v3.PathTransformation.Operation.MergeSlashes': envoy.type.http.v3.PathTransformation_Operation_MergeSlashes;
@@ -441,10 +515,43 @@ export interface MessageTypes {
   'envoy.type.v3.Int64Range': envoy.type.v3.Int64Range;
   'envoy.type.v3.Percent': envoy.type.v3.Percent;
   'envoy.type.v3.SemanticVersion': envoy.type.v3.SemanticVersion;
+  'envoy.type.v3.TokenBucket': envoy.type.v3.TokenBucket;
+  'google.api.expr.v1alpha1.CheckedExpr': google.api.expr.v1alpha1.CheckedExpr;
+  'google.api.expr.v1alpha1.Constant': google.api.expr.v1alpha1.Constant;
+  'google.api.expr.v1alpha1.Expr': google.api.expr.v1alpha1.Expr;
+  'google.api.expr.v1alpha1.Expr.Call': google.api.expr.v1alpha1.Expr_Call;
+  'google.api.expr.v1alpha1.Expr.Comprehension': google.api.expr.v1alpha1.Expr_Comprehension;
+  'google.api.expr.v1alpha1.Expr.CreateList': google.api.expr.v1alpha1.Expr_CreateList;
+  'google.api.expr.v1alpha1.Expr.CreateStruct': google.api.expr.v1alpha1.Expr_CreateStruct;
+  'google.api.expr.v1alpha1.Expr.CreateStruct.Entry': google.api.expr.v1alpha1.Expr_CreateStruct_Entry;
+  'google.api.expr.v1alpha1.Expr.Ident': google.api.expr.v1alpha1.Expr_Ident;
+  'google.api.expr.v1alpha1.Expr.Select': google.api.expr.v1alpha1.Expr_Select;
+  'google.api.expr.v1alpha1.ParsedExpr': google.api.expr.v1alpha1.ParsedExpr;
+  'google.api.expr.v1alpha1.Reference': google.api.expr.v1alpha1.Reference;
+  'google.api.expr.v1alpha1.SourceInfo': google.api.expr.v1alpha1.SourceInfo;
+  'google.api.expr.v1alpha1.SourceInfo.Extension': google.api.expr.v1alpha1.SourceInfo_Extension;
+  'google.api.expr.v1alpha1.SourceInfo.Extension.Version': google.api.expr.v1alpha1.SourceInfo_Extension_Version;
+  'google.api.expr.v1alpha1.Type': google.api.expr.v1alpha1.Type;
+  'google.api.expr.v1alpha1.Type.AbstractType': google.api.expr.v1alpha1.Type_AbstractType;
+  'google.api.expr.v1alpha1.Type.FunctionType': google.api.expr.v1alpha1.Type_FunctionType;
+  'google.api.expr.v1alpha1.Type.ListType': google.api.expr.v1alpha1.Type_ListType;
+  'google.api.expr.v1alpha1.Type.MapType': google.api.expr.v1alpha1.Type_MapType;
+  'google.rpc.Status': google.rpc.Status;
   'xds.core.v3.Authority': xds.core.v3.Authority;
   'xds.core.v3.CidrRange': xds.core.v3.CidrRange;
   'xds.core.v3.ContextParams': xds.core.v3.ContextParams;
   'xds.core.v3.TypedExtensionConfig': xds.core.v3.TypedExtensionConfig;
+  'xds.type.matcher.v3.CelMatcher': xds.type.matcher.v3.CelMatcher;
+  'xds.type.matcher.v3.DoubleRangeMatcher': xds.type.matcher.v3.DoubleRangeMatcher;
+  'xds.type.matcher.v3.DoubleRangeMatcher.RangeMatcher': xds.type.matcher.v3.DoubleRangeMatcher_RangeMatcher;
+  'xds.type.matcher.v3.HttpAttributesCelMatchInput': xds.type.matcher.v3.HttpAttributesCelMatchInput;
+  'xds.type.matcher.v3.IPMatcher': xds.type.matcher.v3.IPMatcher;
+  'xds.type.matcher.v3.IPMatcher.IPRangeMatcher': xds.type.matcher.v3.IPMatcher_IPRangeMatcher;
+  'xds.type.matcher.v3.Int32RangeMatcher': xds.type.matcher.v3.Int32RangeMatcher;
+  'xds.type.matcher.v3.Int32RangeMatcher.RangeMatcher': xds.type.matcher.v3.Int32RangeMatcher_RangeMatcher;
+  'xds.type.matcher.v3.Int64RangeMatcher': xds.type.matcher.v3.Int64RangeMatcher;
+  'xds.type.matcher.v3.Int64RangeMatcher.RangeMatcher': xds.type.matcher.v3.Int64RangeMatcher_RangeMatcher;
+  'xds.type.matcher.v3.ListStringMatcher': xds.type.matcher.v3.ListStringMatcher;
   'xds.type.matcher.v3.Matcher': xds.type.matcher.v3.Matcher;
   'xds.type.matcher.v3.Matcher.MatcherList': xds.type.matcher.v3.Matcher_MatcherList;
   'xds.type.matcher.v3.Matcher.MatcherList.FieldMatcher': xds.type.matcher.v3.Matcher_MatcherList_FieldMatcher;
@@ -456,7 +563,117 @@ export interface MessageTypes {
   'xds.type.matcher.v3.Matcher.OnMatch': xds.type.matcher.v3.Matcher_OnMatch;
   'xds.type.matcher.v3.RegexMatcher': xds.type.matcher.v3.RegexMatcher;
   'xds.type.matcher.v3.RegexMatcher.GoogleRE2': xds.type.matcher.v3.RegexMatcher_GoogleRE2;
+  'xds.type.matcher.v3.ServerNameMatcher': xds.type.matcher.v3.ServerNameMatcher;
+  'xds.type.matcher.v3.ServerNameMatcher.DomainMatcher': xds.type.matcher.v3.ServerNameMatcher_DomainMatcher;
   'xds.type.matcher.v3.StringMatcher': xds.type.matcher.v3.StringMatcher;
+  'xds.type.v3.CelExpression': xds.type.v3.CelExpression;
+  'xds.type.v3.DoubleRange': xds.type.v3.DoubleRange;
+  'xds.type.v3.Int32Range': xds.type.v3.Int32Range;
+  'xds.type.v3.Int64Range': xds.type.v3.Int64Range;
+}
+
+export declare namespace cel.expr {
+  interface CheckedExpr extends Message<'cel.expr.CheckedExpr'> {
+    referenceMap: { [key: number]: cel.expr.Reference };
+    typeMap: { [key: number]: cel.expr.Type };
+    sourceInfo?: cel.expr.SourceInfo;
+    exprVersion: string;
+    expr?: cel.expr.Expr;
+  }
+  interface Constant extends Message<'cel.expr.Constant'> {
+    constantKind: { case: 'nullValue'; value: number } | { case: 'boolValue'; value: boolean } | { case: 'int64Value'; value: bigint } | { case: 'uint64Value'; value: bigint } | { case: 'doubleValue'; value: number } | { case: 'stringValue'; value: string } | { case: 'bytesValue'; value: Uint8Array } | { case: 'durationValue'; value: wkt.Duration } | { case: 'timestampValue'; value: wkt.Timestamp } | { case: undefined; value?: undefined };
+  }
+  interface Expr extends Message<'cel.expr.Expr'> {
+    id: bigint;
+    exprKind: { case: 'constExpr'; value: cel.expr.Constant } | { case: 'identExpr'; value: cel.expr.Expr_Ident } | { case: 'selectExpr'; value: cel.expr.Expr_Select } | { case: 'callExpr'; value: cel.expr.Expr_Call } | { case: 'listExpr'; value: cel.expr.Expr_CreateList } | { case: 'structExpr'; value: cel.expr.Expr_CreateStruct } | { case: 'comprehensionExpr'; value: cel.expr.Expr_Comprehension } | { case: undefined; value?: undefined };
+  }
+  interface Expr_Call extends Message<'cel.expr.Expr.Call'> {
+    target?: cel.expr.Expr;
+    function: string;
+    args: cel.expr.Expr[];
+  }
+  interface Expr_Comprehension extends Message<'cel.expr.Expr.Comprehension'> {
+    iterVar: string;
+    iterVar2: string;
+    iterRange?: cel.expr.Expr;
+    accuVar: string;
+    accuInit?: cel.expr.Expr;
+    loopCondition?: cel.expr.Expr;
+    loopStep?: cel.expr.Expr;
+    result?: cel.expr.Expr;
+  }
+  interface Expr_CreateList extends Message<'cel.expr.Expr.CreateList'> {
+    elements: cel.expr.Expr[];
+    optionalIndices: number[];
+  }
+  interface Expr_CreateStruct extends Message<'cel.expr.Expr.CreateStruct'> {
+    messageName: string;
+    entries: cel.expr.Expr_CreateStruct_Entry[];
+  }
+  interface Expr_CreateStruct_Entry extends Message<'cel.expr.Expr.CreateStruct.Entry'> {
+    id: bigint;
+    keyKind: { case: 'fieldKey'; value: string } | { case: 'mapKey'; value: cel.expr.Expr } | { case: undefined; value?: undefined };
+    value?: cel.expr.Expr;
+    optionalEntry: boolean;
+  }
+  interface Expr_Ident extends Message<'cel.expr.Expr.Ident'> {
+    name: string;
+  }
+  interface Expr_Select extends Message<'cel.expr.Expr.Select'> {
+    operand?: cel.expr.Expr;
+    field: string;
+    testOnly: boolean;
+  }
+  interface ParsedExpr extends Message<'cel.expr.ParsedExpr'> {
+    expr?: cel.expr.Expr;
+    sourceInfo?: cel.expr.SourceInfo;
+  }
+  interface Reference extends Message<'cel.expr.Reference'> {
+    name: string;
+    overloadId: string[];
+    value?: cel.expr.Constant;
+  }
+  interface SourceInfo extends Message<'cel.expr.SourceInfo'> {
+    syntaxVersion: string;
+    location: string;
+    lineOffsets: number[];
+    positions: { [key: number]: number };
+    macroCalls: { [key: number]: cel.expr.Expr };
+    extensions: cel.expr.SourceInfo_Extension[];
+  }
+  interface SourceInfo_Extension extends Message<'cel.expr.SourceInfo.Extension'> {
+    id: string;
+    affectedComponents: cel.expr.SourceInfo_Extension_Component[];
+    version?: cel.expr.SourceInfo_Extension_Version;
+  }
+  /** 0 COMPONENT_UNSPECIFIED, 1 COMPONENT_PARSER, 2 COMPONENT_TYPE_CHECKER, 3 COMPONENT_RUNTIME */
+  type SourceInfo_Extension_Component = number;
+  interface SourceInfo_Extension_Version extends Message<'cel.expr.SourceInfo.Extension.Version'> {
+    major: bigint;
+    minor: bigint;
+  }
+  interface Type extends Message<'cel.expr.Type'> {
+    typeKind: { case: 'dyn'; value: wkt.Empty } | { case: 'null'; value: number } | { case: 'primitive'; value: cel.expr.Type_PrimitiveType } | { case: 'wrapper'; value: cel.expr.Type_PrimitiveType } | { case: 'wellKnown'; value: cel.expr.Type_WellKnownType } | { case: 'listType'; value: cel.expr.Type_ListType } | { case: 'mapType'; value: cel.expr.Type_MapType } | { case: 'function'; value: cel.expr.Type_FunctionType } | { case: 'messageType'; value: string } | { case: 'typeParam'; value: string } | { case: 'type'; value: cel.expr.Type } | { case: 'error'; value: wkt.Empty } | { case: 'abstractType'; value: cel.expr.Type_AbstractType } | { case: undefined; value?: undefined };
+  }
+  interface Type_AbstractType extends Message<'cel.expr.Type.AbstractType'> {
+    name: string;
+    parameterTypes: cel.expr.Type[];
+  }
+  interface Type_FunctionType extends Message<'cel.expr.Type.FunctionType'> {
+    resultType?: cel.expr.Type;
+    argTypes: cel.expr.Type[];
+  }
+  interface Type_ListType extends Message<'cel.expr.Type.ListType'> {
+    elemType?: cel.expr.Type;
+  }
+  interface Type_MapType extends Message<'cel.expr.Type.MapType'> {
+    keyType?: cel.expr.Type;
+    valueType?: cel.expr.Type;
+  }
+  /** 0 PRIMITIVE_TYPE_UNSPECIFIED, 1 BOOL, 2 INT64, 3 UINT64, 4 DOUBLE, 5 STRING, 6 BYTES */
+  type Type_PrimitiveType = number;
+  /** 0 WELL_KNOWN_TYPE_UNSPECIFIED, 1 ANY, 2 TIMESTAMP, 3 DURATION */
+  type Type_WellKnownType = number;
 }
 
 export declare namespace envoy.admin.v3 {
@@ -1279,6 +1496,9 @@ export declare namespace envoy.config.core.v3 {
     initialFetchTimeout?: wkt.Duration;
     resourceApiVersion: envoy.config.core.v3.ApiVersion;
   }
+  interface ControlPlane extends Message<'envoy.config.core.v3.ControlPlane'> {
+    identifier: string;
+  }
   interface DataSource extends Message<'envoy.config.core.v3.DataSource'> {
     specifier: { case: 'filename'; value: string } | { case: 'inlineBytes'; value: Uint8Array } | { case: 'inlineString'; value: string } | { case: 'environmentVariable'; value: string } | { case: undefined; value?: undefined };
     watchedDirectory?: envoy.config.core.v3.WatchedDirectory;
@@ -1315,6 +1535,13 @@ export declare namespace envoy.config.core.v3 {
   interface ExtraSourceAddress extends Message<'envoy.config.core.v3.ExtraSourceAddress'> {
     address?: envoy.config.core.v3.SocketAddress;
     socketOptions?: envoy.config.core.v3.SocketOptionsOverride;
+  }
+  interface GrpcMethodList extends Message<'envoy.config.core.v3.GrpcMethodList'> {
+    services: envoy.config.core.v3.GrpcMethodList_Service[];
+  }
+  interface GrpcMethodList_Service extends Message<'envoy.config.core.v3.GrpcMethodList.Service'> {
+    name: string;
+    methodNames: string[];
   }
   interface GrpcService extends Message<'envoy.config.core.v3.GrpcService'> {
     targetSpecifier: { case: 'envoyGrpc'; value: envoy.config.core.v3.GrpcService_EnvoyGrpc } | { case: 'googleGrpc'; value: envoy.config.core.v3.GrpcService_GoogleGrpc } | { case: undefined; value?: undefined };
@@ -2497,6 +2724,97 @@ export declare namespace envoy.extensions.access_loggers.stream.v3 {
   }
 }
 
+export declare namespace envoy.extensions.filters.common.set_filter_state.v3 {
+  interface FilterStateValue extends Message<'envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue'> {
+    key: { case: 'objectKey'; value: string } | { case: undefined; value?: undefined };
+    factoryKey: string;
+    value: { case: 'formatString'; value: envoy.config.core.v3.SubstitutionFormatString } | { case: undefined; value?: undefined };
+    readOnly: boolean;
+    sharedWithUpstream: envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue_SharedWithUpstream;
+    skipIfEmpty: boolean;
+  }
+  /** 0 NONE, 1 ONCE, 2 TRANSITIVE */
+  type FilterStateValue_SharedWithUpstream = number;
+}
+
+export declare namespace envoy.extensions.filters.http.grpc_http1_bridge.v3 {
+  interface Config extends Message<'envoy.extensions.filters.http.grpc_http1_bridge.v3.Config'> {
+    upgradeProtobufToGrpc: boolean;
+    ignoreQueryParameters: boolean;
+  }
+}
+
+export declare namespace envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3 {
+  interface FilterConfig extends Message<'envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfig'> {
+    contentType: string;
+    withholdGrpcFrames: boolean;
+    responseSizeHeader: string;
+  }
+  interface FilterConfigPerRoute extends Message<'envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfigPerRoute'> {
+    disabled: boolean;
+  }
+}
+
+export declare namespace envoy.extensions.filters.http.grpc_json_transcoder.v3 {
+  interface GrpcJsonTranscoder extends Message<'envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder'> {
+    descriptorSet: { case: 'protoDescriptor'; value: string } | { case: 'protoDescriptorBin'; value: Uint8Array } | { case: undefined; value?: undefined };
+    services: string[];
+    printOptions?: envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder_PrintOptions;
+    matchIncomingRequestRoute: boolean;
+    ignoredQueryParameters: string[];
+    autoMapping: boolean;
+    ignoreUnknownQueryParameters: boolean;
+    convertGrpcStatus: boolean;
+    urlUnescapeSpec: envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder_UrlUnescapeSpec;
+    queryParamUnescapePlus: boolean;
+    matchUnregisteredCustomVerb: boolean;
+    requestValidationOptions?: envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder_RequestValidationOptions;
+    caseInsensitiveEnumParsing: boolean;
+    maxRequestBodySize?: number;
+    maxResponseBodySize?: number;
+    captureUnknownQueryParameters: boolean;
+  }
+  interface GrpcJsonTranscoder_PrintOptions extends Message<'envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder.PrintOptions'> {
+    addWhitespace: boolean;
+    alwaysPrintPrimitiveFields: boolean;
+    alwaysPrintEnumsAsInts: boolean;
+    preserveProtoFieldNames: boolean;
+    streamNewlineDelimited: boolean;
+    streamSseStyleDelimited: boolean;
+  }
+  interface GrpcJsonTranscoder_RequestValidationOptions extends Message<'envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder.RequestValidationOptions'> {
+    rejectUnknownMethod: boolean;
+    rejectUnknownQueryParameters: boolean;
+    rejectBindingBodyFieldCollisions: boolean;
+  }
+  /** 0 ALL_CHARACTERS_EXCEPT_RESERVED, 1 ALL_CHARACTERS_EXCEPT_SLASH, 2 ALL_CHARACTERS */
+  type GrpcJsonTranscoder_UrlUnescapeSpec = number;
+  interface UnknownQueryParams extends Message<'envoy.extensions.filters.http.grpc_json_transcoder.v3.UnknownQueryParams'> {
+    key: { [key: string]: envoy.extensions.filters.http.grpc_json_transcoder.v3.UnknownQueryParams_Values };
+  }
+  interface UnknownQueryParams_Values extends Message<'envoy.extensions.filters.http.grpc_json_transcoder.v3.UnknownQueryParams.Values'> {
+    values: string[];
+  }
+}
+
+export declare namespace envoy.extensions.filters.http.grpc_stats.v3 {
+  interface FilterConfig extends Message<'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig'> {
+    emitFilterState: boolean;
+    perMethodStatSpecifier: { case: 'individualMethodStatsAllowlist'; value: envoy.config.core.v3.GrpcMethodList } | { case: 'statsForAllMethods'; value: wkt.BoolValue } | { case: undefined; value?: undefined };
+    enableUpstreamStats: boolean;
+    replaceDotsInGrpcServiceName: boolean;
+  }
+  interface FilterObject extends Message<'envoy.extensions.filters.http.grpc_stats.v3.FilterObject'> {
+    requestMessageCount: bigint;
+    responseMessageCount: bigint;
+  }
+}
+
+export declare namespace envoy.extensions.filters.http.grpc_web.v3 {
+  interface GrpcWeb extends Message<'envoy.extensions.filters.http.grpc_web.v3.GrpcWeb'> {
+  }
+}
+
 export declare namespace envoy.extensions.filters.http.router.v3 {
   interface Router extends Message<'envoy.extensions.filters.http.router.v3.Router'> {
     dynamicStats?: boolean;
@@ -2513,6 +2831,74 @@ export declare namespace envoy.extensions.filters.http.router.v3 {
   interface Router_UpstreamAccessLogOptions extends Message<'envoy.extensions.filters.http.router.v3.Router.UpstreamAccessLogOptions'> {
     flushUpstreamLogOnUpstreamStream: boolean;
     upstreamLogFlushInterval?: wkt.Duration;
+  }
+}
+
+export declare namespace envoy.extensions.filters.listener.http_inspector.v3 {
+  interface HttpInspector extends Message<'envoy.extensions.filters.listener.http_inspector.v3.HttpInspector'> {
+  }
+}
+
+export declare namespace envoy.extensions.filters.listener.local_ratelimit.v3 {
+  interface LocalRateLimit extends Message<'envoy.extensions.filters.listener.local_ratelimit.v3.LocalRateLimit'> {
+    statPrefix: string;
+    tokenBucket?: envoy.type.v3.TokenBucket;
+    runtimeEnabled?: envoy.config.core.v3.RuntimeFeatureFlag;
+  }
+}
+
+export declare namespace envoy.extensions.filters.listener.proxy_protocol.v3 {
+  interface ProxyProtocol extends Message<'envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol'> {
+    rules: envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol_Rule[];
+    allowRequestsWithoutProxyProtocol: boolean;
+    passThroughTlvs?: envoy.config.core.v3.ProxyProtocolPassThroughTLVs;
+    disallowedVersions: envoy.config.core.v3.ProxyProtocolConfig_Version[];
+    statPrefix: string;
+    tlvLocation: envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol_TlvLocation;
+  }
+  interface ProxyProtocol_KeyValuePair extends Message<'envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair'> {
+    metadataNamespace: string;
+    key: string;
+    valueStringEncoding: envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol_KeyValuePair_ValueStringEncoding;
+  }
+  /** 0 UNSPECIFIED, 1 SANITIZED_UTF8, 2 BASE64 */
+  type ProxyProtocol_KeyValuePair_ValueStringEncoding = number;
+  interface ProxyProtocol_Rule extends Message<'envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.Rule'> {
+    tlvType: number;
+    onTlvPresent?: envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol_KeyValuePair;
+  }
+  /** 0 DYNAMIC_METADATA, 1 FILTER_STATE */
+  type ProxyProtocol_TlvLocation = number;
+}
+
+export declare namespace envoy.extensions.filters.listener.set_filter_state.v3 {
+  interface Config extends Message<'envoy.extensions.filters.listener.set_filter_state.v3.Config'> {
+    onAccept: envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue[];
+  }
+}
+
+export declare namespace envoy.extensions.filters.listener.tls_inspector.v3 {
+  interface TlsInspector extends Message<'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector'> {
+    enableJa3Fingerprinting?: boolean;
+    enableJa4Fingerprinting?: boolean;
+    initialReadBufferSize?: number;
+    closeConnectionOnClientHelloParsingErrors: boolean;
+    maxClientHelloSize?: number;
+  }
+}
+
+export declare namespace envoy.extensions.filters.network.connection_limit.v3 {
+  interface ConnectionLimit extends Message<'envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit'> {
+    statPrefix: string;
+    maxConnections?: bigint;
+    delay?: wkt.Duration;
+    runtimeEnabled?: envoy.config.core.v3.RuntimeFeatureFlag;
+  }
+}
+
+export declare namespace envoy.extensions.filters.network.direct_response.v3 {
+  interface Config extends Message<'envoy.extensions.filters.network.direct_response.v3.Config'> {
+    response?: envoy.config.core.v3.DataSource;
   }
 }
 
@@ -2700,6 +3086,23 @@ export declare namespace envoy.extensions.filters.network.http_connection_manage
   }
 }
 
+export declare namespace envoy.extensions.filters.network.local_ratelimit.v3 {
+  interface LocalRateLimit extends Message<'envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit'> {
+    statPrefix: string;
+    tokenBucket?: envoy.type.v3.TokenBucket;
+    runtimeEnabled?: envoy.config.core.v3.RuntimeFeatureFlag;
+    shareKey: string;
+  }
+}
+
+export declare namespace envoy.extensions.filters.network.set_filter_state.v3 {
+  interface Config extends Message<'envoy.extensions.filters.network.set_filter_state.v3.Config'> {
+    onNewConnection: envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue[];
+    onDownstreamTlsHandshake: envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue[];
+    onDownstreamData: envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue[];
+  }
+}
+
 export declare namespace envoy.extensions.filters.network.tcp_proxy.v3 {
   /** 0 ADD_IF_ABSENT, 1 OVERWRITE_BY_TYPE_IF_EXISTS_OR_ADD, 2 APPEND_IF_EXISTS_OR_ADD */
   type ProxyProtocolTlvMergePolicy = number;
@@ -2838,10 +3241,53 @@ export declare namespace envoy.extensions.load_balancing_policies.round_robin.v3
   }
 }
 
+export declare namespace envoy.extensions.matching.common_inputs.network.v3 {
+  interface ApplicationProtocolInput extends Message<'envoy.extensions.matching.common_inputs.network.v3.ApplicationProtocolInput'> {
+  }
+  interface DestinationIPInput extends Message<'envoy.extensions.matching.common_inputs.network.v3.DestinationIPInput'> {
+  }
+  interface DestinationPortInput extends Message<'envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput'> {
+  }
+  interface DirectSourceIPInput extends Message<'envoy.extensions.matching.common_inputs.network.v3.DirectSourceIPInput'> {
+  }
+  interface DynamicMetadataInput extends Message<'envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput'> {
+    filter: string;
+    path: envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput_PathSegment[];
+  }
+  interface DynamicMetadataInput_PathSegment extends Message<'envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput.PathSegment'> {
+    segment: { case: 'key'; value: string } | { case: undefined; value?: undefined };
+  }
+  interface FilterStateInput extends Message<'envoy.extensions.matching.common_inputs.network.v3.FilterStateInput'> {
+    key: string;
+    field: string;
+  }
+  interface NetworkNamespaceInput extends Message<'envoy.extensions.matching.common_inputs.network.v3.NetworkNamespaceInput'> {
+  }
+  interface ServerNameInput extends Message<'envoy.extensions.matching.common_inputs.network.v3.ServerNameInput'> {
+  }
+  interface SourceIPInput extends Message<'envoy.extensions.matching.common_inputs.network.v3.SourceIPInput'> {
+  }
+  interface SourcePortInput extends Message<'envoy.extensions.matching.common_inputs.network.v3.SourcePortInput'> {
+  }
+  interface SourceTypeInput extends Message<'envoy.extensions.matching.common_inputs.network.v3.SourceTypeInput'> {
+  }
+  interface TransportProtocolInput extends Message<'envoy.extensions.matching.common_inputs.network.v3.TransportProtocolInput'> {
+  }
+}
+
 export declare namespace envoy.extensions.request_id.uuid.v3 {
   interface UuidRequestIdConfig extends Message<'envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig'> {
     packTraceReason?: boolean;
     useRequestIdForTraceSampling?: boolean;
+  }
+}
+
+export declare namespace envoy.extensions.transport_sockets.proxy_protocol.v3 {
+  interface ProxyProtocolUpstreamTransport extends Message<'envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport'> {
+    config?: envoy.config.core.v3.ProxyProtocolConfig;
+    transportSocket?: envoy.config.core.v3.TransportSocket;
+    allowUnspecifiedAddress: boolean;
+    tlvAsPoolKey: boolean;
   }
 }
 
@@ -3023,6 +3469,87 @@ export declare namespace envoy.extensions.upstreams.http.v3 {
   }
 }
 
+export declare namespace envoy.service.discovery.v3 {
+  interface AdsDummy extends Message<'envoy.service.discovery.v3.AdsDummy'> {
+  }
+  interface DeltaDiscoveryRequest extends Message<'envoy.service.discovery.v3.DeltaDiscoveryRequest'> {
+    node?: envoy.config.core.v3.Node;
+    typeUrl: string;
+    resourceNamesSubscribe: string[];
+    resourceNamesUnsubscribe: string[];
+    resourceLocatorsSubscribe: envoy.service.discovery.v3.ResourceLocator[];
+    resourceLocatorsUnsubscribe: envoy.service.discovery.v3.ResourceLocator[];
+    initialResourceVersions: { [key: string]: string };
+    responseNonce: string;
+    errorDetail?: google.rpc.Status;
+  }
+  interface DeltaDiscoveryResponse extends Message<'envoy.service.discovery.v3.DeltaDiscoveryResponse'> {
+    systemVersionInfo: string;
+    resources: envoy.service.discovery.v3.Resource[];
+    typeUrl: string;
+    removedResources: string[];
+    removedResourceNames: envoy.service.discovery.v3.ResourceName[];
+    nonce: string;
+    controlPlane?: envoy.config.core.v3.ControlPlane;
+    resourceErrors: envoy.service.discovery.v3.ResourceError[];
+  }
+  interface DiscoveryRequest extends Message<'envoy.service.discovery.v3.DiscoveryRequest'> {
+    versionInfo: string;
+    node?: envoy.config.core.v3.Node;
+    resourceNames: string[];
+    resourceLocators: envoy.service.discovery.v3.ResourceLocator[];
+    typeUrl: string;
+    responseNonce: string;
+    errorDetail?: google.rpc.Status;
+  }
+  interface DiscoveryResponse extends Message<'envoy.service.discovery.v3.DiscoveryResponse'> {
+    versionInfo: string;
+    resources: wkt.Any[];
+    canary: boolean;
+    typeUrl: string;
+    nonce: string;
+    controlPlane?: envoy.config.core.v3.ControlPlane;
+    resourceErrors: envoy.service.discovery.v3.ResourceError[];
+  }
+  interface DynamicParameterConstraints extends Message<'envoy.service.discovery.v3.DynamicParameterConstraints'> {
+    type: { case: 'constraint'; value: envoy.service.discovery.v3.DynamicParameterConstraints_SingleConstraint } | { case: 'orConstraints'; value: envoy.service.discovery.v3.DynamicParameterConstraints_ConstraintList } | { case: 'andConstraints'; value: envoy.service.discovery.v3.DynamicParameterConstraints_ConstraintList } | { case: 'notConstraints'; value: envoy.service.discovery.v3.DynamicParameterConstraints } | { case: undefined; value?: undefined };
+  }
+  interface DynamicParameterConstraints_ConstraintList extends Message<'envoy.service.discovery.v3.DynamicParameterConstraints.ConstraintList'> {
+    constraints: envoy.service.discovery.v3.DynamicParameterConstraints[];
+  }
+  interface DynamicParameterConstraints_SingleConstraint extends Message<'envoy.service.discovery.v3.DynamicParameterConstraints.SingleConstraint'> {
+    key: string;
+    constraintType: { case: 'value'; value: string } | { case: 'exists'; value: envoy.service.discovery.v3.DynamicParameterConstraints_SingleConstraint_Exists } | { case: undefined; value?: undefined };
+  }
+  interface DynamicParameterConstraints_SingleConstraint_Exists extends Message<'envoy.service.discovery.v3.DynamicParameterConstraints.SingleConstraint.Exists'> {
+  }
+  interface Resource extends Message<'envoy.service.discovery.v3.Resource'> {
+    name: string;
+    resourceName?: envoy.service.discovery.v3.ResourceName;
+    aliases: string[];
+    version: string;
+    resource?: wkt.Any;
+    ttl?: wkt.Duration;
+    cacheControl?: envoy.service.discovery.v3.Resource_CacheControl;
+    metadata?: envoy.config.core.v3.Metadata;
+  }
+  interface Resource_CacheControl extends Message<'envoy.service.discovery.v3.Resource.CacheControl'> {
+    doNotCache: boolean;
+  }
+  interface ResourceError extends Message<'envoy.service.discovery.v3.ResourceError'> {
+    resourceName?: envoy.service.discovery.v3.ResourceName;
+    errorDetail?: google.rpc.Status;
+  }
+  interface ResourceLocator extends Message<'envoy.service.discovery.v3.ResourceLocator'> {
+    name: string;
+    dynamicParameters: { [key: string]: string };
+  }
+  interface ResourceName extends Message<'envoy.service.discovery.v3.ResourceName'> {
+    name: string;
+    dynamicParameterConstraints?: envoy.service.discovery.v3.DynamicParameterConstraints;
+  }
+}
+
 export declare namespace envoy.type.http.v3 {
   interface PathTransformation extends Message<'envoy.type.http.v3.PathTransformation'> {
     operations: envoy.type.http.v3.PathTransformation_Operation[];
@@ -3179,6 +3706,117 @@ export declare namespace envoy.type.v3 {
   }
   /** 0 Empty, 100 Continue, 200 OK, 201 Created, 202 Accepted, 203 NonAuthoritativeInformation, 204 NoContent, 205 ResetContent, 206 PartialContent, 207 MultiStatus, 208 AlreadyReported, 226 IMUsed, 300 MultipleChoices, 301 MovedPermanently, 302 Found, 303 SeeOther, 304 NotModified, 305 UseProxy, 307 TemporaryRedirect, 308 PermanentRedirect, 400 BadRequest, 401 Unauthorized, 402 PaymentRequired, 403 Forbidden, 404 NotFound, 405 MethodNotAllowed, 406 NotAcceptable, 407 ProxyAuthenticationRequired, 408 RequestTimeout, 409 Conflict, 410 Gone, 411 LengthRequired, 412 PreconditionFailed, 413 PayloadTooLarge, 414 URITooLong, 415 UnsupportedMediaType, 416 RangeNotSatisfiable, 417 ExpectationFailed, 421 MisdirectedRequest, 422 UnprocessableEntity, 423 Locked, 424 FailedDependency, 426 UpgradeRequired, 428 PreconditionRequired, 429 TooManyRequests, 431 RequestHeaderFieldsTooLarge, 500 InternalServerError, 501 NotImplemented, 502 BadGateway, 503 ServiceUnavailable, 504 GatewayTimeout, 505 HTTPVersionNotSupported, 506 VariantAlsoNegotiates, 507 InsufficientStorage, 508 LoopDetected, 510 NotExtended, 511 NetworkAuthenticationRequired */
   type StatusCode = number;
+  interface TokenBucket extends Message<'envoy.type.v3.TokenBucket'> {
+    maxTokens: number;
+    tokensPerFill?: number;
+    fillInterval?: wkt.Duration;
+  }
+}
+
+export declare namespace google.api.expr.v1alpha1 {
+  interface CheckedExpr extends Message<'google.api.expr.v1alpha1.CheckedExpr'> {
+    referenceMap: { [key: number]: google.api.expr.v1alpha1.Reference };
+    typeMap: { [key: number]: google.api.expr.v1alpha1.Type };
+    sourceInfo?: google.api.expr.v1alpha1.SourceInfo;
+    exprVersion: string;
+    expr?: google.api.expr.v1alpha1.Expr;
+  }
+  interface Constant extends Message<'google.api.expr.v1alpha1.Constant'> {
+    constantKind: { case: 'nullValue'; value: number } | { case: 'boolValue'; value: boolean } | { case: 'int64Value'; value: bigint } | { case: 'uint64Value'; value: bigint } | { case: 'doubleValue'; value: number } | { case: 'stringValue'; value: string } | { case: 'bytesValue'; value: Uint8Array } | { case: 'durationValue'; value: wkt.Duration } | { case: 'timestampValue'; value: wkt.Timestamp } | { case: undefined; value?: undefined };
+  }
+  interface Expr extends Message<'google.api.expr.v1alpha1.Expr'> {
+    id: bigint;
+    exprKind: { case: 'constExpr'; value: google.api.expr.v1alpha1.Constant } | { case: 'identExpr'; value: google.api.expr.v1alpha1.Expr_Ident } | { case: 'selectExpr'; value: google.api.expr.v1alpha1.Expr_Select } | { case: 'callExpr'; value: google.api.expr.v1alpha1.Expr_Call } | { case: 'listExpr'; value: google.api.expr.v1alpha1.Expr_CreateList } | { case: 'structExpr'; value: google.api.expr.v1alpha1.Expr_CreateStruct } | { case: 'comprehensionExpr'; value: google.api.expr.v1alpha1.Expr_Comprehension } | { case: undefined; value?: undefined };
+  }
+  interface Expr_Call extends Message<'google.api.expr.v1alpha1.Expr.Call'> {
+    target?: google.api.expr.v1alpha1.Expr;
+    function: string;
+    args: google.api.expr.v1alpha1.Expr[];
+  }
+  interface Expr_Comprehension extends Message<'google.api.expr.v1alpha1.Expr.Comprehension'> {
+    iterVar: string;
+    iterVar2: string;
+    iterRange?: google.api.expr.v1alpha1.Expr;
+    accuVar: string;
+    accuInit?: google.api.expr.v1alpha1.Expr;
+    loopCondition?: google.api.expr.v1alpha1.Expr;
+    loopStep?: google.api.expr.v1alpha1.Expr;
+    result?: google.api.expr.v1alpha1.Expr;
+  }
+  interface Expr_CreateList extends Message<'google.api.expr.v1alpha1.Expr.CreateList'> {
+    elements: google.api.expr.v1alpha1.Expr[];
+    optionalIndices: number[];
+  }
+  interface Expr_CreateStruct extends Message<'google.api.expr.v1alpha1.Expr.CreateStruct'> {
+    messageName: string;
+    entries: google.api.expr.v1alpha1.Expr_CreateStruct_Entry[];
+  }
+  interface Expr_CreateStruct_Entry extends Message<'google.api.expr.v1alpha1.Expr.CreateStruct.Entry'> {
+    id: bigint;
+    keyKind: { case: 'fieldKey'; value: string } | { case: 'mapKey'; value: google.api.expr.v1alpha1.Expr } | { case: undefined; value?: undefined };
+    value?: google.api.expr.v1alpha1.Expr;
+    optionalEntry: boolean;
+  }
+  interface Expr_Ident extends Message<'google.api.expr.v1alpha1.Expr.Ident'> {
+    name: string;
+  }
+  interface Expr_Select extends Message<'google.api.expr.v1alpha1.Expr.Select'> {
+    operand?: google.api.expr.v1alpha1.Expr;
+    field: string;
+    testOnly: boolean;
+  }
+  interface ParsedExpr extends Message<'google.api.expr.v1alpha1.ParsedExpr'> {
+    expr?: google.api.expr.v1alpha1.Expr;
+    sourceInfo?: google.api.expr.v1alpha1.SourceInfo;
+  }
+  interface Reference extends Message<'google.api.expr.v1alpha1.Reference'> {
+    name: string;
+    overloadId: string[];
+    value?: google.api.expr.v1alpha1.Constant;
+  }
+  interface SourceInfo extends Message<'google.api.expr.v1alpha1.SourceInfo'> {
+    syntaxVersion: string;
+    location: string;
+    lineOffsets: number[];
+    positions: { [key: number]: number };
+    macroCalls: { [key: number]: google.api.expr.v1alpha1.Expr };
+    extensions: google.api.expr.v1alpha1.SourceInfo_Extension[];
+  }
+  interface SourceInfo_Extension extends Message<'google.api.expr.v1alpha1.SourceInfo.Extension'> {
+    id: string;
+    affectedComponents: number[];
+    version?: google.api.expr.v1alpha1.SourceInfo_Extension_Version;
+  }
+  interface SourceInfo_Extension_Version extends Message<'google.api.expr.v1alpha1.SourceInfo.Extension.Version'> {
+    major: bigint;
+    minor: bigint;
+  }
+  interface Type extends Message<'google.api.expr.v1alpha1.Type'> {
+    typeKind: { case: 'dyn'; value: wkt.Empty } | { case: 'null'; value: number } | { case: 'primitive'; value: number } | { case: 'wrapper'; value: number } | { case: 'wellKnown'; value: number } | { case: 'listType'; value: google.api.expr.v1alpha1.Type_ListType } | { case: 'mapType'; value: google.api.expr.v1alpha1.Type_MapType } | { case: 'function'; value: google.api.expr.v1alpha1.Type_FunctionType } | { case: 'messageType'; value: string } | { case: 'typeParam'; value: string } | { case: 'type'; value: google.api.expr.v1alpha1.Type } | { case: 'error'; value: wkt.Empty } | { case: 'abstractType'; value: google.api.expr.v1alpha1.Type_AbstractType } | { case: undefined; value?: undefined };
+  }
+  interface Type_AbstractType extends Message<'google.api.expr.v1alpha1.Type.AbstractType'> {
+    name: string;
+    parameterTypes: google.api.expr.v1alpha1.Type[];
+  }
+  interface Type_FunctionType extends Message<'google.api.expr.v1alpha1.Type.FunctionType'> {
+    resultType?: google.api.expr.v1alpha1.Type;
+    argTypes: google.api.expr.v1alpha1.Type[];
+  }
+  interface Type_ListType extends Message<'google.api.expr.v1alpha1.Type.ListType'> {
+    elemType?: google.api.expr.v1alpha1.Type;
+  }
+  interface Type_MapType extends Message<'google.api.expr.v1alpha1.Type.MapType'> {
+    keyType?: google.api.expr.v1alpha1.Type;
+    valueType?: google.api.expr.v1alpha1.Type;
+  }
+}
+
+export declare namespace google.rpc {
+  interface Status extends Message<'google.rpc.Status'> {
+    code: number;
+    message: string;
+    details: wkt.Any[];
+  }
 }
 
 export declare namespace xds.core.v3 {
@@ -3199,6 +3837,44 @@ export declare namespace xds.core.v3 {
 }
 
 export declare namespace xds.type.matcher.v3 {
+  interface CelMatcher extends Message<'xds.type.matcher.v3.CelMatcher'> {
+    exprMatch?: xds.type.v3.CelExpression;
+    description: string;
+  }
+  interface DoubleRangeMatcher extends Message<'xds.type.matcher.v3.DoubleRangeMatcher'> {
+    rangeMatchers: xds.type.matcher.v3.DoubleRangeMatcher_RangeMatcher[];
+  }
+  interface DoubleRangeMatcher_RangeMatcher extends Message<'xds.type.matcher.v3.DoubleRangeMatcher.RangeMatcher'> {
+    ranges: xds.type.v3.DoubleRange[];
+    onMatch?: xds.type.matcher.v3.Matcher_OnMatch;
+  }
+  interface HttpAttributesCelMatchInput extends Message<'xds.type.matcher.v3.HttpAttributesCelMatchInput'> {
+  }
+  interface IPMatcher extends Message<'xds.type.matcher.v3.IPMatcher'> {
+    rangeMatchers: xds.type.matcher.v3.IPMatcher_IPRangeMatcher[];
+  }
+  interface IPMatcher_IPRangeMatcher extends Message<'xds.type.matcher.v3.IPMatcher.IPRangeMatcher'> {
+    ranges: xds.core.v3.CidrRange[];
+    onMatch?: xds.type.matcher.v3.Matcher_OnMatch;
+    exclusive: boolean;
+  }
+  interface Int32RangeMatcher extends Message<'xds.type.matcher.v3.Int32RangeMatcher'> {
+    rangeMatchers: xds.type.matcher.v3.Int32RangeMatcher_RangeMatcher[];
+  }
+  interface Int32RangeMatcher_RangeMatcher extends Message<'xds.type.matcher.v3.Int32RangeMatcher.RangeMatcher'> {
+    ranges: xds.type.v3.Int32Range[];
+    onMatch?: xds.type.matcher.v3.Matcher_OnMatch;
+  }
+  interface Int64RangeMatcher extends Message<'xds.type.matcher.v3.Int64RangeMatcher'> {
+    rangeMatchers: xds.type.matcher.v3.Int64RangeMatcher_RangeMatcher[];
+  }
+  interface Int64RangeMatcher_RangeMatcher extends Message<'xds.type.matcher.v3.Int64RangeMatcher.RangeMatcher'> {
+    ranges: xds.type.v3.Int64Range[];
+    onMatch?: xds.type.matcher.v3.Matcher_OnMatch;
+  }
+  interface ListStringMatcher extends Message<'xds.type.matcher.v3.ListStringMatcher'> {
+    patterns: xds.type.matcher.v3.StringMatcher[];
+  }
   interface Matcher extends Message<'xds.type.matcher.v3.Matcher'> {
     matcherType: { case: 'matcherList'; value: xds.type.matcher.v3.Matcher_MatcherList } | { case: 'matcherTree'; value: xds.type.matcher.v3.Matcher_MatcherTree } | { case: undefined; value?: undefined };
     onNoMatch?: xds.type.matcher.v3.Matcher_OnMatch;
@@ -3237,8 +3913,36 @@ export declare namespace xds.type.matcher.v3 {
   }
   interface RegexMatcher_GoogleRE2 extends Message<'xds.type.matcher.v3.RegexMatcher.GoogleRE2'> {
   }
+  interface ServerNameMatcher extends Message<'xds.type.matcher.v3.ServerNameMatcher'> {
+    domainMatchers: xds.type.matcher.v3.ServerNameMatcher_DomainMatcher[];
+  }
+  interface ServerNameMatcher_DomainMatcher extends Message<'xds.type.matcher.v3.ServerNameMatcher.DomainMatcher'> {
+    domains: string[];
+    onMatch?: xds.type.matcher.v3.Matcher_OnMatch;
+  }
   interface StringMatcher extends Message<'xds.type.matcher.v3.StringMatcher'> {
     matchPattern: { case: 'exact'; value: string } | { case: 'prefix'; value: string } | { case: 'suffix'; value: string } | { case: 'safeRegex'; value: xds.type.matcher.v3.RegexMatcher } | { case: 'contains'; value: string } | { case: 'custom'; value: xds.core.v3.TypedExtensionConfig } | { case: undefined; value?: undefined };
     ignoreCase: boolean;
+  }
+}
+
+export declare namespace xds.type.v3 {
+  interface CelExpression extends Message<'xds.type.v3.CelExpression'> {
+    exprSpecifier: { case: 'parsedExpr'; value: google.api.expr.v1alpha1.ParsedExpr } | { case: 'checkedExpr'; value: google.api.expr.v1alpha1.CheckedExpr } | { case: undefined; value?: undefined };
+    celExprParsed?: cel.expr.ParsedExpr;
+    celExprChecked?: cel.expr.CheckedExpr;
+    celExprString: string;
+  }
+  interface DoubleRange extends Message<'xds.type.v3.DoubleRange'> {
+    start: number;
+    end: number;
+  }
+  interface Int32Range extends Message<'xds.type.v3.Int32Range'> {
+    start: number;
+    end: number;
+  }
+  interface Int64Range extends Message<'xds.type.v3.Int64Range'> {
+    start: bigint;
+    end: bigint;
   }
 }

@@ -52,7 +52,7 @@ function compileRange(message: CidrRangeMessage): Range | undefined {
 }
 
 /** The address as a number of 32 or 128 bits; a zone is ignored. */
-function ipBits(ip: string, version: 4 | 6): bigint {
+export function ipBits(ip: string, version: 4 | 6): bigint {
   if (version === 4) return BigInt(ipv4Number(ip));
   const [plain] = ip.split('%', 1);
   const dotted = plain.lastIndexOf(':') + 1;

@@ -8,18 +8,27 @@ export interface HeaderKeyFormat {
   readonly preserveCase: 'lower_case' | 'proper_case' | undefined;
   /** What this side writes where the message has no spelling of its own; undefined: lower case. */
   readonly spelling: HeaderSpelling | undefined;
+  /** Answers keep their sender's reason phrase. */
+  readonly forwardReason: boolean;
 }
+
+const lowerCase: HeaderKeyFormat = { preserveCase: undefined, spelling: undefined, forwardReason: false };
 
 export function compileHeaderKeyFormat(
   options: envoy.config.core.v3.Http1ProtocolOptions | undefined,
 ): HeaderKeyFormat {
   const format = options?.headerKeyFormat?.headerFormat;
-  if (format?.case === 'properCaseWords') return { preserveCase: undefined, spelling: properCaseWords };
+  if (format?.case === 'properCaseWords') return { ...lowerCase, spelling: properCaseWords };
   if (format?.case !== 'statefulFormatter' || format.value.typedConfig === undefined) {
-    return { preserveCase: undefined, spelling: undefined };
+    return lowerCase;
   }
-  const { formatterTypeOnEnvoyHeaders } = unpackAny(format.value.typedConfig) as unknown as {
+  const { formatterTypeOnEnvoyHeaders, forwardReasonPhrase } = unpackAny(format.value.typedConfig) as unknown as {
     formatterTypeOnEnvoyHeaders: number;
+    forwardReasonPhrase: boolean;
   };
-  return { preserveCase: formatterTypeOnEnvoyHeaders === 1 ? 'proper_case' : 'lower_case', spelling: undefined };
+  return {
+    preserveCase: formatterTypeOnEnvoyHeaders === 1 ? 'proper_case' : 'lower_case',
+    spelling: undefined,
+    forwardReason: forwardReasonPhrase,
+  };
 }

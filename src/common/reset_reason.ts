@@ -9,4 +9,5 @@ export type ResetReason =
   | 'overflow'
   | 'remote reset'
   | 'remote refused stream reset'
+  | 'remote error with CONNECT request'
   | 'local reset';

@@ -34,6 +34,11 @@ export class Runtime {
     return integerOf(this.values.get(key)) ?? fallback;
   }
 
+  /** Any number; undefined when the key is not set or holds something else. */
+  number(key: string): number | undefined {
+    return this.values.get(key)?.number;
+  }
+
   boolean(key: string, fallback: boolean): boolean {
     return this.values.get(key)?.boolean ?? fallback;
   }

@@ -13,16 +13,36 @@ export interface Address {
 /** The downstream connection a stream came on. */
 export interface ConnectionInfo {
   readonly id: number;
-  readonly localAddress: Address;
+  /** Where the client wanted to go, as PROXY protocol gave it; else where the socket is. */
+  localAddress: Address;
+  /** Where the socket is; absent: `localAddress`. */
+  readonly directLocalAddress?: Address;
   /** The peer of the socket. */
   readonly directRemoteAddress: Address;
   /** The peer as PROXY protocol or original destination gave it; else the direct one. */
   remoteAddress: Address;
+  /** The server name of the TLS handshake, lower case; empty when unknown. */
   requestedServerName: string;
+  /** Protocols the client offers (ALPN), or the one it speaks as far as its first bytes tell. */
+  requestedApplicationProtocols?: readonly string[];
+  /** `tls` where a listener filter has seen so; else empty until the filter chain is chosen, then `raw_buffer`. */
+  detectedTransportProtocol?: string;
+  /** Fingerprints of the TLS client, in hex; empty when none were asked for. */
+  ja3Hash?: string;
+  ja4Hash?: string;
+  /** What filters found out about the connection; made on first use. Streams see the filter state below their own. */
+  dynamicMetadata?: Map<string, Record<string, unknown>> | undefined;
+  filterState?: Map<string, unknown> | undefined;
   terminationDetails: string;
   transportFailureReason: string;
   /** The name of the filter chain it was given to. */
   filterChainName?: string;
+  listenerMetadata?: Metadata | undefined;
+  filterChainMetadata?: Metadata | undefined;
+  /** How it ended, or that it has not: Envoy's words. */
+  readonly detectedCloseType?: 'Normal' | 'LocalReset' | 'RemoteReset';
+  /** Why we ended it; empty when we did not, or for no reason that Envoy names. */
+  readonly localCloseReason?: string;
   /** Present on TLS connections. */
   tls: TlsInfo | undefined;
   /** Set when the listener logs its connections: what is known of the connection as a whole. */
@@ -45,6 +65,23 @@ export interface TlsInfo {
   peerCertificateValidated?: boolean;
   localSubject: string;
   localUriSans: readonly string[];
+  /** The protocol that both agreed on; empty when none was. */
+  alpn?: string;
+  /** The server name the client asked for; empty when it did not. */
+  serverName?: string;
+  peerEmailSans?: readonly string[];
+  peerIpSans?: readonly string[];
+  localDnsSans?: readonly string[];
+  localEmailSans?: readonly string[];
+  localIpSans?: readonly string[];
+  /** SHA-1 of the peer's certificate, in hex. */
+  peerFingerprint1?: string;
+  /** The certificates the peer sent, its own first, each URL-encoded PEM; for headers. */
+  peerPem?: string;
+  peerChainPem?: string;
+  /** Milliseconds since 1970; NaN when unknown. */
+  peerValidFrom?: number;
+  peerValidTo?: number;
 }
 
 /** The upstream host a request went to. */
@@ -54,6 +91,7 @@ export interface HostDescription {
   /** The name it was configured or resolved by; may be empty. */
   readonly hostname: string;
   readonly clusterName: string;
+  readonly metadata?: Metadata | undefined;
 }
 
 /** Metadata of configuration: struct by namespace. */
@@ -99,10 +137,19 @@ export class StreamInfo {
   upstreamClusterMetadata: Metadata | undefined;
   upstreamHost: HostDescription | undefined;
   upstreamLocalAddress: Address | undefined;
+  /** Of the connection to the host; undefined on plain ones. */
+  upstreamTls: TlsInfo | undefined;
   upstreamProtocol: Protocol | undefined;
   upstreamTransportFailureReason = '';
   upstreamConnectionId = 0;
   upstreamRequestAttemptCount = 0;
+  /** Whole milliseconds until the last try had a connection, or none; undefined where no host was asked. */
+  poolReadyDuration: number | undefined;
+  /** How the connection to the host ended, where it is the stream's own; a pool's outlives it. */
+  upstreamCloseType: 'Normal' | 'LocalReset' | 'RemoteReset' = 'Normal';
+  upstreamLocalCloseReason = '';
+  /** Hosts tried so far, where Envoy tells of all of them (TCP); for requests that is the last one. */
+  attemptedHosts: HostDescription[] | undefined;
   connectionTerminationDetails = '';
   healthCheck = false;
 
@@ -118,6 +165,11 @@ export class StreamInfo {
 
   setFlag(flag: number): void {
     this.responseFlags |= 1 << flag;
+  }
+
+  /** An object that a filter left on this stream or on its connection. */
+  filterStateOf(key: string): unknown {
+    return this.filterState?.get(key) ?? this.connection?.filterState?.get(key);
   }
 
   hasFlag(flag: number): boolean {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { ExtensionFactory } from '../spi/extension.ts';
-import { errorsOf, frontProxy, warningsOf } from './load.testing.ts';
+import { errorsOf, frontProxy } from './load.testing.ts';
 import { loadBootstrap } from './load.ts';
 
 const reasons = (yaml: string) => errorsOf(yaml).map((text) => text.split('\n')[0].replace(/^.*?error: /, ''));
@@ -153,18 +153,19 @@ test('clusters: names, addresses, HTTP/2 only where nothing leads', () => {
   assert.deepEqual(reasons(frontProxy({ cluster: 'type: EDS' })), [
     'cannot create an EDS cluster without an EDS config',
   ]);
-  assert.deepEqual(reasons(frontProxy({ cluster: 'http2_protocol_options: {}' })), [
-    "HTTP/2 to upstreams is not supported yet (cluster 'backend')",
-  ]);
+  assert.deepEqual(reasons(frontProxy({ cluster: 'http2_protocol_options: {}' })), []);
   const modern = `typed_extension_protocol_options:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
         '@type': t/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
         explicit_http_config: { http2_protocol_options: {} }`;
-  assert.deepEqual(reasons(frontProxy({ cluster: modern })), [
-    "HTTP/2 to upstreams is not supported yet (cluster 'backend')",
+  assert.deepEqual(reasons(frontProxy({ cluster: modern })), []);
+  assert.deepEqual(reasons(frontProxy({ cluster: modern.replace('http2_', 'http3_') })), [
+    "'http3_protocol_options' is not supported yet",
+  ]);
+  assert.deepEqual(reasons(frontProxy({ cluster: modern.replace(/explicit_.*/, 'auto_config: {}') })), [
+    'ALPN configured for cluster backend which has a non-ALPN transport socket',
   ]);
   assert.deepEqual(reasons(frontProxy({ cluster: modern.replace('.HttpProtocolOptions:\n', ':\n') })), [
     "Didn't find a registered network or http filter or protocol options implementation for name: 'envoy.extensions.upstreams.http.v3'",
   ]);
-  assert.equal(warningsOf(frontProxy({ more: '  - { name: control, http2_protocol_options: {} }' })).length, 1);
 });

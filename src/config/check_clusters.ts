@@ -12,13 +12,7 @@ type Cluster = envoy.config.cluster.v3.Cluster;
 
 const httpProtocolOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
-/** `used` are the names that a route or a tcp_proxy sends traffic to. */
-export function checkClusters(
-  clusters: readonly Cluster[],
-  used: ReadonlySet<string>,
-  report: Report,
-  origins: Origins,
-): void {
+export function checkClusters(clusters: readonly Cluster[], report: Report, origins: Origins): void {
   const seen = new Set<string>();
   for (const cluster of clusters) {
     if (seen.has(cluster.name)) report.errorIn(cluster, 'name', `duplicate cluster '${cluster.name}'`);
@@ -26,15 +20,19 @@ export function checkClusters(
     checkDiscovery(cluster, report, origins);
     checkBindConfig(cluster, report);
     checkMaxRequests(cluster, report, origins);
-    if (cluster.healthChecks.length > 0) {
-      report.warnIn(
-        cluster,
-        'health_checks',
-        'active health checking is not supported yet, all hosts count as healthy',
-      );
-    }
+    checkHealthChecks(cluster, report);
     checkProtocolOptions(cluster, report);
-    checkProtocol(cluster, used.has(cluster.name), report, origins);
+    checkProtocol(cluster, report, origins);
+  }
+}
+
+function checkHealthChecks(cluster: Cluster, report: Report): void {
+  if (cluster.healthChecks.length > 1) {
+    report.errorIn(cluster, 'health_checks', 'multiple health checks not supported');
+  }
+  for (const [i, { timeout, interval }] of cluster.healthChecks.entries()) {
+    if (timeout === undefined) report.errorIn(cluster, `health_checks[${i}].timeout`, 'must be given');
+    if (interval === undefined) report.errorIn(cluster, `health_checks[${i}].interval`, 'must be given');
   }
 }
 
@@ -114,9 +112,7 @@ function checkAddresses(cluster: Cluster, report: Report): void {
 function checkEds(cluster: Cluster, report: Report): void {
   if (cluster.edsClusterConfig?.edsConfig === undefined) {
     report.errorIn(cluster, 'eds_cluster_config', 'cannot create an EDS cluster without an EDS config');
-    return;
   }
-  report.warnIn(cluster, 'type', `EDS is not supported yet: cluster '${cluster.name}' has no hosts`);
 }
 
 function checkProtocolOptions(cluster: Cluster, report: Report): void {
@@ -132,31 +128,28 @@ function checkProtocolOptions(cluster: Cluster, report: Report): void {
   }
 }
 
-/** HTTP/2 upstreams matter only where traffic goes; control planes are reached by clusters nothing routes to. */
-function checkProtocol(cluster: Cluster, used: boolean, report: Report, origins: Origins): void {
-  for (const path of http2Fields(cluster, origins)) {
-    if (used) report.errorIn(cluster, path, `HTTP/2 to upstreams is not supported yet (cluster '${cluster.name}')`);
-    else
-      report.warnIn(
-        cluster,
-        path,
-        `HTTP/2 to upstreams is not supported yet; no route leads to cluster '${cluster.name}'`,
-      );
-  }
-}
-
-function http2Fields(cluster: Cluster, origins: Origins): string[] {
-  const paths: string[] = [];
-  if (cluster.http2ProtocolOptions !== undefined) paths.push('http2_protocol_options');
+/** What is chosen by ALPN needs a transport socket that has it. */
+function checkProtocol(cluster: Cluster, report: Report, origins: Origins): void {
   const any = cluster.typedExtensionProtocolOptions[httpProtocolOptions] as Any | undefined;
   const options = any === undefined ? undefined : (origins.content(any) as AnyMessage | undefined);
-  if (options?.$typeName !== httpProtocolOptions) return paths;
-  const explicit = (options as unknown as envoy.extensions.upstreams.http.v3.HttpProtocolOptions)
+  if (options?.$typeName !== httpProtocolOptions) return;
+  const { case: kind } = (options as unknown as envoy.extensions.upstreams.http.v3.HttpProtocolOptions)
     .upstreamProtocolOptions;
-  if (explicit.case === 'explicitHttpConfig' && explicit.value.protocolConfig.case === 'http2ProtocolOptions') {
-    paths.push(
-      `typed_extension_protocol_options["${httpProtocolOptions}"].explicit_http_config.http2_protocol_options`,
-    );
-  }
-  return paths;
+  if (kind !== 'autoConfig' || hasAlpn(cluster)) return;
+  report.errorIn(
+    cluster,
+    `typed_extension_protocol_options["${httpProtocolOptions}"].auto_config`,
+    `ALPN configured for cluster ${cluster.name} which has a non-ALPN transport socket`,
+    'give the cluster a TLS transport_socket, or name the protocol in explicit_http_config',
+  );
+}
+
+function hasAlpn({ transportSocket, transportSocketMatches }: Cluster): boolean {
+  const sockets = [transportSocket, ...transportSocketMatches.map((match) => match.transportSocket)];
+  const secured = sockets.filter((socket) => socket !== undefined);
+  return secured.length > 0 && secured.every((socket) => isTls(socket));
+}
+
+function isTls({ configType }: envoy.config.core.v3.TransportSocket): boolean {
+  return configType.case === 'typedConfig' && configType.value.typeUrl.endsWith('.UpstreamTlsContext');
 }

@@ -4,6 +4,7 @@ import { type AnyMessage, typeNameOf } from '../api/registry.ts';
 import { ipVersion } from '../common/address.ts';
 import { socketOptionProblem } from '../common/socket_options.ts';
 import type { ExtensionFactory } from '../spi/extension.ts';
+import { checkFilterChains } from './check_filter_chains.ts';
 import { rowOf } from './check_supported.ts';
 import { type ExtensionLookup, extensionName } from './extension_points.ts';
 import type { Origins } from './origins.ts';
@@ -28,21 +29,27 @@ export function checkListeners(listeners: readonly Listener[], report: Report): 
       });
     }
     checkSocketOptions(listener, report);
-    if (listener.filterChains.length === 0 && listener.defaultFilterChain === undefined) {
-      report.errorIn(listener, 'filter_chains', 'no filter chains specified');
-    }
-    checkMatches(listener, report);
+    checkFilterChains(listener, report);
+    checkSwitches(listener, report);
   }
 }
 
-/** A connection must find one chain. */
-function checkMatches(listener: Listener, report: Report): void {
-  const first = listener.filterChains.find((chain) => chain.filterChainMatch === undefined);
-  listener.filterChains.forEach((chain, i) => {
-    if (chain.filterChainMatch !== undefined || chain === first) return;
-    const reason = `filter chain '${chain.name}' has the same matching rules defined as '${first?.name}'`;
-    report.errorIn(listener, `filter_chains[${i}]`, reason);
-  });
+const switches = {
+  use_original_dst: 'Node.js cannot read SO_ORIGINAL_DST',
+  transparent: 'Node.js cannot set IP_TRANSPARENT',
+  freebind: 'Node.js cannot set IP_FREEBIND',
+} as const;
+
+/** What a system call would be needed for that Node does not make. */
+function checkSwitches(listener: Listener, report: Report): void {
+  const { useOriginalDst, transparent, freebind } = listener;
+  const on = { use_original_dst: useOriginalDst, transparent, freebind };
+  for (const [field, reason] of Object.entries(switches)) {
+    if (on[field as keyof typeof switches]) report.errorIn(listener, field, `'${field}' is not supported: ${reason}`);
+  }
+  if (listener.connectionBalanceConfig === undefined) return;
+  const reason = 'no effect: the kernel spreads connections over the sockets of the workers (SO_REUSEPORT)';
+  report.warnIn(listener, 'connection_balance_config', reason);
 }
 
 /** Node sets a few options of sockets; the others are refused by name. */

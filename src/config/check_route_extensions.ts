@@ -28,7 +28,7 @@ const redirectPredicates = [
 ];
 
 /** Every mirror policy of a route configuration; where they stand, and the message they stand in. */
-export function* mirrorPolicies(config: RouteConfiguration): Iterable<MirrorPolicy> {
+function* mirrorPolicies(config: RouteConfiguration): Iterable<MirrorPolicy> {
   yield* config.requestMirrorPolicies;
   for (const host of config.virtualHosts) {
     yield* host.requestMirrorPolicies;

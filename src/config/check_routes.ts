@@ -1,6 +1,5 @@
 /** What descriptors and rules cannot say of routes (control path, step 2): clusters, domains and their messages as Envoy has them. */
 import type { envoy } from '../api/envoy_types.ts';
-import { mirrorPolicies } from './check_route_extensions.ts';
 import type { Report } from './report.ts';
 import { didYouMean } from './suggest.ts';
 
@@ -8,42 +7,21 @@ type RouteConfiguration = envoy.config.route.v3.RouteConfiguration;
 type Route = envoy.config.route.v3.Route;
 type RouteAction = envoy.config.route.v3.RouteAction;
 
-/** A route configuration that stands in a connection manager; its clusters must exist unless validate_clusters is false. */
-export function checkRoutes(config: RouteConfiguration, clusters: ReadonlySet<string>, report: Report): void {
+/** Its clusters must exist, unless validate_clusters is false or they may still come (`clusters` undefined). */
+export function checkRoutes(
+  config: RouteConfiguration,
+  clusters: ReadonlySet<string> | undefined,
+  report: Report,
+): void {
   checkDomains(config, report);
   for (const host of config.virtualHosts) {
     for (const route of host.routes) {
       if (route.action.case !== 'route') continue;
       checkAction(route, route.action.value, report);
-      if (config.validateClusters !== false) checkTargets(route, route.action.value, clusters, report);
+      if (clusters !== undefined && config.validateClusters !== false)
+        checkTargets(route, route.action.value, clusters, report);
     }
   }
-}
-
-/** Names of the clusters the route configuration sends to, copies included. */
-export function* routedClusters(config: RouteConfiguration): Iterable<string> {
-  for (const { cluster } of mirrorPolicies(config)) yield cluster;
-  for (const host of config.virtualHosts) {
-    for (const route of host.routes) {
-      if (route.action.case !== 'route') continue;
-      const target = route.action.value.clusterSpecifier;
-      if (target.case === 'cluster') yield target.value;
-      if (target.case === 'weightedClusters') for (const weighted of target.value.clusters) yield weighted.name;
-    }
-  }
-}
-
-/** Whether a header of the request may name any cluster. */
-export function routesByHeader(config: RouteConfiguration): boolean {
-  if ([...mirrorPolicies(config)].some((policy) => policy.clusterHeader !== '')) return true;
-  return config.virtualHosts.some((host) =>
-    host.routes.some((route) => {
-      const target = route.action.case === 'route' ? route.action.value.clusterSpecifier : undefined;
-      if (target?.case === 'weightedClusters')
-        return target.value.clusters.some((weighted) => weighted.clusterHeader !== '');
-      return target?.case === 'clusterHeader';
-    }),
-  );
 }
 
 function checkDomains(config: RouteConfiguration, report: Report): void {

@@ -9,7 +9,7 @@ export interface Diagnostic {
   readonly column: number;
   /** Columns the caret spans, at least 1, never beyond the line's end. */
   readonly length: number;
-  /** The source line, without its end. */
+  /** The source line, without its end; '' when the reason says it all. */
   readonly sourceLine: string;
   /** Field path from the root, e.g. `static_resources.clusters[0].lb_policy`; '' for the whole file. */
   readonly path: string;

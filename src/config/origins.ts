@@ -15,7 +15,8 @@ export interface FieldOrigin {
 }
 
 export interface MessageOrigin {
-  readonly at: Span;
+  /** Undefined: it was not read from a text. */
+  readonly at: Span | undefined;
   readonly path: string;
   /** By the field's name in the .proto file. */
   readonly fields: Map<string, FieldOrigin>;

@@ -11,16 +11,25 @@ export function renderDiagnostic(diagnostic: Diagnostic, colors = false): string
   const place = line === 0 ? file : `${file}:${line}:${column}`;
   const head = `${place === '' ? '' : `${paint('1', place)}: `}${paint(severity === 'error' ? '1;31' : '1;33', severity)}: ${reason}`;
   const lines = [head];
-  if (line > 0) lines.push(...excerpt(diagnostic, paint));
+  if (line > 0 && diagnostic.sourceLine !== '') lines.push(...excerpt(diagnostic, paint));
   if (path !== '') lines.push(`  at ${path}`);
   if (hint !== undefined) lines.push(`  ${paint('36', hint)}`);
   return lines.join('\n');
 }
 
-/** All of them, a blank line between, errors after warnings so that they are what is left on the screen. */
+/** All of them, a blank line between those of more than one line, errors after warnings so that they are what is left on the screen. */
 export function renderDiagnostics(diagnostics: readonly Diagnostic[], colors = false): string {
   const sorted = [...diagnostics].sort((a, b) => Number(a.severity === 'error') - Number(b.severity === 'error'));
-  return sorted.map((diagnostic) => renderDiagnostic(diagnostic, colors)).join('\n\n');
+  let text = '';
+  let earlierIsLong = false;
+  for (const diagnostic of sorted) {
+    const next = renderDiagnostic(diagnostic, colors);
+    const isLong = next.includes('\n');
+    if (text !== '') text += isLong || earlierIsLong ? '\n\n' : '\n';
+    text += next;
+    earlierIsLong = isLong;
+  }
+  return text;
 }
 
 function excerpt(diagnostic: Diagnostic, paint: (code: string, text: string) => string): string[] {

@@ -20,6 +20,12 @@ export class Report {
     this.warnings.push(diagnostic('warning', at, path, reason, hint));
   }
 
+  /** A warning that says all in one line: without an excerpt of the text. */
+  note(at: Span, reason: string): void {
+    const found = diagnostic('warning', at, '', reason, undefined);
+    this.warnings.push({ ...found, sourceLine: '' });
+  }
+
   /** `path` is relative to the message, e.g. `route.cluster` or `domains[1]`; '' is the message itself. */
   errorIn(message: object, path: string, reason: string, hint?: string): void {
     const { at, fullPath } = this.#origins.find(message, path);

@@ -3,19 +3,45 @@
  * refused by name, so nobody runs a proxy that quietly ignores what it was told. To support more, extend a row.
  *
  * A row is `[honoured]` or `[honoured, harmless]`: field names separated by blanks; harmless fields change no behaviour and
- * are accepted with all that is in them. `codec_type=AUTO|HTTP1` limits the values; `*` takes every field and all below them. A row may be
+ * are accepted with all that is in them. `codec_type=AUTO|HTTP1|HTTP2` limits the values; `*` takes every field and all below them. A row may be
  * keyed by `Message.field` for a message that means something else there. Names are without the leading `envoy.`.
  */
+
+import { supportedConnections } from './supported_connections.ts';
 
 export type SupportedRow = readonly [honoured: string, harmless?: string];
 
 export const supported: { readonly [message: string]: SupportedRow } = {
   // Bootstrap
   'config.bootstrap.v3.Bootstrap': [
-    'node static_resources admin layered_runtime cluster_manager dns_resolution_config typed_dns_resolver_config',
+    'node static_resources dynamic_resources admin layered_runtime cluster_manager dns_resolution_config typed_dns_resolver_config',
     'flags_path stats_flush_interval watchdog watchdogs deferred_stat_options memory_allocator_manager perf_tracing_file_path',
   ],
-  'config.bootstrap.v3.Bootstrap.StaticResources': ['listeners clusters'],
+  'config.bootstrap.v3.Bootstrap.StaticResources': ['listeners clusters secrets'],
+  'config.bootstrap.v3.Bootstrap.DynamicResources': ['lds_config cds_config ads_config'],
+
+  // Discovery
+  'config.core.v3.ConfigSource': [
+    'path path_config_source api_config_source ads self initial_fetch_timeout resource_api_version',
+  ],
+  'config.core.v3.PathConfigSource': ['path watched_directory'],
+  'config.core.v3.WatchedDirectory': ['*'],
+  'config.core.v3.AggregatedConfigSource': ['*'],
+  'config.core.v3.SelfConfigSource': ['*'],
+  'config.core.v3.ApiConfigSource': [
+    'api_type transport_api_version cluster_names grpc_services refresh_delay request_timeout rate_limit_settings ' +
+      'set_node_on_first_message_only',
+  ],
+  'config.core.v3.RateLimitSettings': ['*'],
+  'config.core.v3.GrpcService': ['envoy_grpc initial_metadata', 'timeout'],
+  'config.core.v3.GrpcService.EnvoyGrpc': [
+    'cluster_name authority retry_policy',
+    'max_receive_message_length skip_envoy_headers',
+  ],
+  'extensions.filters.network.http_connection_manager.v3.Rds': ['config_source route_config_name'],
+  'config.core.v3.HeaderValue': ['key value'],
+  'config.core.v3.RetryPolicy': ['retry_back_off', 'num_retries'],
+
   'config.bootstrap.v3.ClusterManager': ['upstream_bind_config', 'enable_deferred_cluster_creation'],
   'config.bootstrap.v3.Admin': ['address access_log access_log_path', 'profile_path ignore_global_conn_limit'],
   'config.core.v3.Node': [
@@ -33,26 +59,68 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.core.v3.Pipe': ['path mode'],
   'config.core.v3.TcpKeepalive': ['*'],
 
+  ...supportedConnections,
+
   // Listeners
   'config.listener.v3.Listener': [
     'name address additional_addresses stat_prefix filter_chains default_filter_chain per_connection_buffer_limit_bytes ' +
-      'tcp_backlog_size access_log drain_type traffic_direction enable_reuse_port bind_to_port socket_options tcp_keepalive',
+      'tcp_backlog_size access_log drain_type traffic_direction enable_reuse_port bind_to_port socket_options tcp_keepalive ' +
+      // The last three are refused where they are switched on.
+      'listener_filters listener_filters_timeout continue_on_listener_filters_timeout use_original_dst transparent freebind ' +
+      'filter_chain_matcher',
     // There is no overload manager and no global limit that a listener could be spared; connections come one by one.
-    'metadata reuse_port listener_filters_timeout continue_on_listener_filters_timeout ignore_global_conn_limit ' +
+    'metadata reuse_port connection_balance_config ignore_global_conn_limit ' +
       'bypass_overload_manager max_connections_to_accept_per_socket_event',
   ],
   'config.listener.v3.AdditionalAddress': ['address socket_options tcp_keepalive'],
   'config.core.v3.SocketOptionsOverride': ['socket_options'],
   // Which of them Node can set is checked by check_socket_options.ts.
   'config.core.v3.SocketOption': ['level name int_value buf_value', 'description state'],
-  'config.listener.v3.FilterChain': ['filters transport_socket', 'name metadata'],
+  'config.listener.v3.FilterChain': [
+    'filters filter_chain_match transport_socket transport_socket_connect_timeout',
+    'name metadata',
+  ],
   'config.listener.v3.Filter': ['name typed_config'],
   'config.core.v3.TransportSocket': ['name typed_config'],
   'extensions.transport_sockets.raw_buffer.v3.RawBuffer': ['*'],
 
+  // TLS; what is left out, OpenSSL in Node cannot be told
+  'extensions.transport_sockets.tls.v3.DownstreamTlsContext': [
+    'common_tls_context require_client_certificate session_ticket_keys session_ticket_keys_sds_secret_config ' +
+      'disable_stateless_session_resumption session_timeout ocsp_staple_policy full_scan_certs_on_sni_mismatch prefer_client_ciphers',
+    // Sessions are resumed by ticket alone.
+    'disable_stateful_session_resumption',
+  ],
+  'extensions.transport_sockets.tls.v3.UpstreamTlsContext': [
+    'common_tls_context sni auto_host_sni auto_sni_san_validation max_session_keys',
+    'enforce_rsa_key_usage',
+  ],
+  'extensions.transport_sockets.tls.v3.CommonTlsContext': [
+    'tls_params tls_certificates tls_certificate_sds_secret_configs validation_context validation_context_sds_secret_config ' +
+      'combined_validation_context alpn_protocols',
+  ],
+  'extensions.transport_sockets.tls.v3.CommonTlsContext.CombinedCertificateValidationContext': [
+    'default_validation_context validation_context_sds_secret_config',
+  ],
+  'extensions.transport_sockets.tls.v3.TlsParameters': [
+    'tls_minimum_protocol_version tls_maximum_protocol_version cipher_suites ecdh_curves signature_algorithms',
+  ],
+  'extensions.transport_sockets.tls.v3.TlsCertificate': [
+    'certificate_chain private_key password ocsp_staple watched_directory',
+  ],
+  'extensions.transport_sockets.tls.v3.TlsSessionTicketKeys': ['keys'],
+  'extensions.transport_sockets.tls.v3.CertificateValidationContext': [
+    'trusted_ca system_root_certs watched_directory verify_certificate_spki verify_certificate_hash ' +
+      'match_typed_subject_alt_names match_subject_alt_names crl only_verify_leaf_cert_crl allow_expired_certificate trust_chain_verification',
+  ],
+  'extensions.transport_sockets.tls.v3.CertificateValidationContext.SystemRootCerts': ['*'],
+  'extensions.transport_sockets.tls.v3.SubjectAltNameMatcher': ['san_type=EMAIL|DNS|URI|IP_ADDRESS matcher'],
+  'extensions.transport_sockets.tls.v3.Secret': ['name tls_certificate session_ticket_keys validation_context'],
+  'extensions.transport_sockets.tls.v3.SdsSecretConfig': ['name sds_config'],
+
   // HTTP connection manager
   'extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': [
-    'codec_type=AUTO|HTTP1 stat_prefix route_config http_filters access_log common_http_protocol_options http_protocol_options ' +
+    'codec_type=AUTO|HTTP1|HTTP2 stat_prefix route_config rds http_filters access_log common_http_protocol_options http_protocol_options ' +
       'server_name server_header_transformation via max_request_headers_kb stream_idle_timeout request_timeout ' +
       'request_headers_timeout drain_timeout delayed_close_timeout use_remote_address xff_num_trusted_hops skip_xff_append ' +
       'generate_request_id preserve_external_request_id always_set_request_id_in_response proxy_100_continue ' +
@@ -60,8 +128,9 @@ export const supported: { readonly [message: string]: SupportedRow } = {
       'original_ip_detection_extensions internal_address_config append_x_forwarded_port scheme_header_transformation ' +
       'add_user_agent early_header_mutation_extensions strip_any_host_port strip_matching_host_port ' +
       'strip_trailing_host_dot local_reply_config request_id_extension access_log_options access_log_flush_interval ' +
-      'flush_access_log_on_new_request',
-    'stream_flush_timeout append_local_overload http2_protocol_options http3_protocol_options record_route_resolution_stats add_proxy_protocol_connection_state',
+      'forward_client_cert_details set_current_client_cert_details ' +
+      'flush_access_log_on_new_request http2_protocol_options stream_error_on_invalid_http_message stream_flush_timeout',
+    'append_local_overload http3_protocol_options record_route_resolution_stats add_proxy_protocol_connection_state',
   ],
   'extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.InternalAddressConfig': ['*'],
   'extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.HcmAccessLogOptions': ['*'],
@@ -83,20 +152,47 @@ export const supported: { readonly [message: string]: SupportedRow } = {
       'max_requests_per_connection',
   ],
   'extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.http_protocol_options': [
-    'allow_absolute_url accept_http_10 default_host_for_http_10 enable_trailers header_key_format',
+    'allow_absolute_url accept_http_10 default_host_for_http_10 enable_trailers header_key_format allow_custom_methods',
     'use_balsa_parser',
+  ],
+  'extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.http2_protocol_options': [
+    'hpack_table_size max_concurrent_streams initial_stream_window_size initial_connection_window_size allow_connect ' +
+      'max_outbound_frames max_outbound_control_frames max_consecutive_inbound_frames_with_empty_payload ' +
+      'max_inbound_priority_frames_per_stream max_inbound_window_update_frames_per_data_frame_sent ' +
+      'stream_error_on_invalid_http_messaging override_stream_error_on_invalid_http_message connection_keepalive',
+    // There is one codec, it writes what is shorter, and METADATA is never taken.
+    'use_oghttp2_codec enable_huffman_encoding max_metadata_size',
+  ],
+  'config.core.v3.KeepaliveSettings': ['*'],
+  'extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails': [
+    'subject cert chain dns uri',
   ],
   'extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig': [
     'upgrade_type filters enabled',
   ],
   'config.core.v3.Http1ProtocolOptions.HeaderKeyFormat': ['proper_case_words stateful_formatter'],
   'config.core.v3.Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords': ['*'],
-  'extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig': ['formatter_type_on_envoy_headers'],
-  'config.core.v3.Http2ProtocolOptions': ['*'],
-  'extensions.filters.http.router.v3.Router': [
-    'suppress_envoy_headers respect_expected_rq_timeout strict_check_headers',
-    'dynamic_stats start_child_span suppress_grpc_request_failure_code_stats',
+  'extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig': [
+    'formatter_type_on_envoy_headers forward_reason_phrase',
   ],
+  'config.core.v3.Http2ProtocolOptions': [
+    'hpack_table_size max_concurrent_streams initial_stream_window_size initial_connection_window_size allow_connect ' +
+      'max_outbound_frames max_outbound_control_frames max_consecutive_inbound_frames_with_empty_payload ' +
+      'max_inbound_priority_frames_per_stream max_inbound_window_update_frames_per_data_frame_sent ' +
+      'stream_error_on_invalid_http_messaging override_stream_error_on_invalid_http_message connection_keepalive',
+    'use_oghttp2_codec enable_huffman_encoding max_metadata_size',
+  ],
+  'extensions.filters.http.router.v3.Router': [
+    'suppress_envoy_headers respect_expected_rq_timeout strict_check_headers suppress_grpc_request_failure_code_stats',
+    'dynamic_stats start_child_span',
+  ],
+
+  'extensions.filters.http.grpc_http1_bridge.v3.Config': ['*'],
+  'extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfig': ['*'],
+  'extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfigPerRoute': ['*'],
+  'extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder': ['*'],
+  'extensions.filters.http.grpc_stats.v3.FilterConfig': ['*'],
+  'extensions.filters.http.grpc_web.v3.GrpcWeb': ['*'],
 
   // Routes
   'config.route.v3.RouteConfiguration': [
@@ -142,10 +238,13 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.route.v3.RouteAction': [
     'cluster cluster_header weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite path_rewrite_policy ' +
       'host_rewrite_literal auto_host_rewrite host_rewrite_header host_rewrite_path_regex append_x_forwarded_host timeout ' +
-      'idle_timeout retry_policy priority max_stream_duration upgrade_configs internal_redirect_policy request_mirror_policies',
+      'idle_timeout retry_policy priority max_stream_duration upgrade_configs internal_redirect_policy request_mirror_policies ' +
+      'max_grpc_timeout grpc_timeout_offset',
   ],
   'config.route.v3.RouteAction.UpgradeConfig': ['upgrade_type enabled connect_config'],
-  'config.route.v3.RouteAction.UpgradeConfig.ConnectConfig': [''],
+  'config.route.v3.RouteAction.UpgradeConfig.ConnectConfig': ['proxy_protocol_config allow_post'],
+  'config.core.v3.ProxyProtocolConfig': ['version added_tlvs'],
+  'config.core.v3.TlvEntry': ['type value'],
   'config.route.v3.RouteMatch.ConnectMatcher': ['*'],
   'config.route.v3.RouteAction.MaxStreamDuration': ['*'],
   'config.core.v3.TypedExtensionConfig': ['name typed_config'],
@@ -184,15 +283,18 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.route.v3.RetryPolicy.RateLimitedRetryBackOff': ['*'],
   'config.route.v3.RetryPolicy.RetryBackOff': ['*'],
   'config.core.v3.HeaderValueOption': ['*'],
-  'config.core.v3.DataSource': ['filename inline_bytes inline_string environment_variable'],
+  'config.cluster.v3.Cluster.TransportSocketMatch': ['name match transport_socket'],
+  'config.core.v3.DataSource': ['filename inline_bytes inline_string environment_variable watched_directory'],
 
   // TCP proxy
   'extensions.filters.network.tcp_proxy.v3.TcpProxy': [
     'stat_prefix cluster weighted_clusters idle_timeout access_log access_log_options access_log_flush_interval ' +
       'flush_access_log_on_connected max_connect_attempts backoff_options max_downstream_connection_duration ' +
-      'max_downstream_connection_duration_jitter_percentage check_drain_close upstream_connect_mode=IMMEDIATE',
-    // No load balancer asks for a hash yet.
-    'hash_policy',
+      'max_downstream_connection_duration_jitter_percentage check_drain_close ' +
+      'upstream_connect_mode=IMMEDIATE|ON_DOWNSTREAM_DATA|ON_DOWNSTREAM_TLS_HANDSHAKE max_early_data_bytes ' +
+      'proxy_protocol_tlvs proxy_protocol_tlv_merge_policy',
+    // No load balancer asks for a hash or for subsets yet.
+    'hash_policy metadata_match',
   ],
   'extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions': ['*'],
   'config.core.v3.BackoffStrategy': ['*'],
@@ -229,14 +331,15 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.cluster.v3.Cluster': [
     'name alt_stat_name type=STATIC|STRICT_DNS|LOGICAL_DNS|EDS cluster_type connect_timeout per_connection_buffer_limit_bytes load_assignment ' +
       'lb_policy=ROUND_ROBIN|LEAST_REQUEST|RANDOM least_request_lb_config circuit_breakers max_requests_per_connection ' +
-      'common_http_protocol_options http_protocol_options http2_protocol_options typed_extension_protocol_options ' +
+      'common_http_protocol_options http_protocol_options http2_protocol_options protocol_selection ' +
+      'upstream_http_protocol_options typed_extension_protocol_options ' +
       'dns_refresh_rate dns_jitter dns_failure_refresh_rate respect_dns_ttl dns_lookup_family dns_resolvers ' +
       'dns_resolution_config typed_dns_resolver_config upstream_connection_options upstream_bind_config preconnect_policy ' +
-      'eds_cluster_config health_checks transport_socket wait_for_warm_on_init round_robin_lb_config common_lb_config',
+      'eds_cluster_config health_checks transport_socket transport_socket_matches wait_for_warm_on_init round_robin_lb_config common_lb_config',
     'metadata ignore_health_on_host_removal close_connections_on_host_health_failure ' +
-      'cleanup_interval protocol_selection=USE_CONFIGURED_PROTOCOL track_cluster_stats track_timeout_budgets',
+      'cleanup_interval track_cluster_stats track_timeout_budgets',
   ],
-  'config.cluster.v3.Cluster.EdsClusterConfig': ['*'],
+  'config.cluster.v3.Cluster.EdsClusterConfig': ['eds_config service_name'],
   'config.cluster.v3.Cluster.RefreshRate': ['*'],
   'config.cluster.v3.Cluster.RoundRobinLbConfig': [''],
   'config.cluster.v3.Cluster.LeastRequestLbConfig': ['choice_count active_request_bias'],
@@ -279,9 +382,12 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.cluster.v3.Cluster.common_http_protocol_options': [
     'idle_timeout max_requests_per_connection max_connection_duration max_headers_count max_response_headers_kb',
   ],
-  'config.cluster.v3.Cluster.http_protocol_options': ['enable_trailers header_key_format', 'use_balsa_parser'],
+  'config.cluster.v3.Cluster.http_protocol_options': [
+    'enable_trailers header_key_format send_fully_qualified_url',
+    'use_balsa_parser',
+  ],
   'extensions.upstreams.http.v3.HttpProtocolOptions': [
-    'common_http_protocol_options explicit_http_config use_downstream_protocol_config',
+    'common_http_protocol_options upstream_http_protocol_options explicit_http_config use_downstream_protocol_config auto_config',
   ],
   'extensions.upstreams.http.v3.HttpProtocolOptions.common_http_protocol_options': [
     'idle_timeout max_requests_per_connection max_connection_duration max_headers_count max_response_headers_kb',
@@ -289,13 +395,28 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig': [
     'http_protocol_options http2_protocol_options',
   ],
-  // Clients speak HTTP/1 only, so far.
   'extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig': [
-    'http_protocol_options',
-    'http2_protocol_options http3_protocol_options',
+    'http_protocol_options http2_protocol_options',
+    // No client speaks HTTP/3.
+    'http3_protocol_options',
   ],
-  'config.core.v3.Http1ProtocolOptions': ['enable_trailers header_key_format', 'use_balsa_parser'],
-  'config.core.v3.HealthCheck': ['*'],
+  'extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig': ['http_protocol_options http2_protocol_options'],
+  'config.core.v3.UpstreamHttpProtocolOptions': ['*'],
+  'config.core.v3.Http1ProtocolOptions': [
+    'enable_trailers header_key_format send_fully_qualified_url',
+    'use_balsa_parser',
+  ],
+  'config.core.v3.HealthCheck': [
+    'timeout interval initial_jitter interval_jitter interval_jitter_percent unhealthy_threshold healthy_threshold ' +
+      'reuse_connection http_health_check no_traffic_interval no_traffic_healthy_interval unhealthy_interval ' +
+      'unhealthy_edge_interval healthy_edge_interval',
+    // Each change is logged in any case.
+    'name always_log_health_check_failures always_log_health_check_success',
+  ],
+  'config.core.v3.HealthCheck.HttpHealthCheck': [
+    'host path request_headers_to_add request_headers_to_remove expected_statuses retriable_statuses ' +
+      'codec_client_type=HTTP1 service_name_matcher method',
+  ],
   'config.endpoint.v3.ClusterLoadAssignment': ['cluster_name endpoints policy'],
   'config.endpoint.v3.ClusterLoadAssignment.Policy': [
     'overprovisioning_factor weighted_priority_health',

@@ -3,18 +3,23 @@ import { messagesIn } from '../api/any_types.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { breakerLimits, Priority } from '../common/breaker_limits.ts';
 import { changeLevel, type LogLevel, listLevels } from '../common/log.ts';
+import type { Runtime } from '../common/runtime.ts';
 import { VERSION_TEXT } from '../common/version.ts';
 import { resourceType } from '../snapshot/layout.ts';
 import type {
   AdminContext,
   ClusterStatus,
   ConfigResource,
+  ContextCertificates,
   DrainOptions,
   ListenerStatus,
   ServerState,
 } from './admin/context.ts';
-import { healthFlagNames, type KnownCluster } from './cluster_set.ts';
+import type { ClusterEntry } from './cluster_entry.ts';
+import { healthFlagNames } from './known_hosts.ts';
+import type { KnownListener } from './listener_set.ts';
 import type { RuntimeLayers } from './runtime_layers.ts';
+import { loadedCertificates } from './secrets/loaded_certificates.ts';
 import type { Server } from './server.ts';
 import type { StatsMerge } from './stats_merge.ts';
 
@@ -47,31 +52,47 @@ export class ServerAdminContext implements AdminContext {
     return this.server.startTime;
   }
 
+  certificates(): readonly ContextCertificates[] {
+    return this.server.secrets.inUse().map(({ certificates, validations }) => ({
+      authorities: validations.flatMap(loadedCertificates),
+      chains: certificates.flatMap(loadedCertificates),
+    }));
+  }
+
   state(): ServerState {
     return this.server.state;
   }
 
   resources(): readonly ConfigResource[] {
-    const { clusters, listeners, startTime } = this.server;
+    const { clusters, listeners, routes } = this.server;
     const resources: ConfigResource[] = [];
-    for (const { message, assignment } of clusters.all()) {
-      const { name } = message;
-      resources.push({ type: resourceType.cluster, name, message, lastUpdated: startTime });
-      resources.push({ type: resourceType.endpoints, name, message: assignment, lastUpdated: startTime });
+    for (const entry of clusters.all()) {
+      resources.push(...clusterResources(entry, false));
     }
-    for (const { name, message } of listeners.all()) {
-      resources.push({ type: resourceType.listener, name, message, lastUpdated: startTime });
-    }
-    for (const { message } of listeners.all()) {
-      for (const routes of messagesIn(message, routeConfiguration) as envoy.config.route.v3.RouteConfiguration[]) {
-        resources.push({ type: routeConfiguration, name: routes.name, message: routes, lastUpdated: startTime });
+    for (const entry of clusters.warming()) resources.push(...clusterResources(entry, true));
+    for (const listener of listeners.all()) resources.push(listenerResource(listener, false));
+    for (const listener of listeners.warming()) resources.push(listenerResource(listener, true));
+    for (const { message, updatedAt, source } of listeners.all()) {
+      for (const table of messagesIn(message, routeConfiguration) as envoy.config.route.v3.RouteConfiguration[]) {
+        resources.push({
+          type: routeConfiguration,
+          name: table.name,
+          message: table,
+          lastUpdated: source.dynamic ? updatedAt : this.startTime,
+        });
       }
+    }
+    for (const { name, message, version, updatedAt } of routes.all()) {
+      resources.push({ type: routeConfiguration, name, message, lastUpdated: updatedAt, version });
+    }
+    for (const secret of this.server.secrets.resources()) {
+      resources.push({ type: resourceType.secret, lastUpdated: this.startTime, ...secret });
     }
     return resources;
   }
 
   clusters(): readonly ClusterStatus[] {
-    return this.server.clusters.all().map(clusterStatus);
+    return this.server.clusters.all().map((entry) => clusterStatus(entry, this.server.runtime.current));
   }
 
   listeners(): readonly ListenerStatus[] {
@@ -113,16 +134,40 @@ export class ServerAdminContext implements AdminContext {
   }
 }
 
-function clusterStatus({ message, hosts }: KnownCluster): ClusterStatus {
+function clusterResources(
+  { message, assignment, source, updatedAt }: ClusterEntry,
+  warming: boolean,
+): ConfigResource[] {
+  const { name } = message;
+  const version = source.dynamic ? { version: source.version } : {};
+  const about = { name, lastUpdated: updatedAt, ...(warming ? { warming } : {}) };
+  return [
+    { type: resourceType.cluster, message, ...about, ...version },
+    ...(warming ? [] : [{ type: resourceType.endpoints, message: assignment, ...about }]),
+  ];
+}
+
+function listenerResource({ name, message, source, updatedAt }: KnownListener, warming: boolean): ConfigResource {
+  const version = source.dynamic ? { version: source.version } : {};
+  const about = { name, lastUpdated: updatedAt, ...(warming ? { warming } : {}) };
+  return { type: resourceType.listener, message, ...about, ...version };
+}
+
+function clusterStatus(entry: ClusterEntry, runtime: Runtime): ClusterStatus {
+  const { message, hosts, source } = entry;
+  const flags = entry.healthFlags();
   return {
     name: message.name,
     observabilityName: message.altStatName || message.name,
-    addedViaApi: false,
+    addedViaApi: source.dynamic,
     edsServiceName: message.edsClusterConfig?.serviceName || undefined,
-    breakers: { default: breakerLimits(message, Priority.Default), high: breakerLimits(message, Priority.High) },
-    hosts: hosts.map((host) => ({
+    breakers: {
+      default: breakerLimits(message, Priority.Default, runtime),
+      high: breakerLimits(message, Priority.High, runtime),
+    },
+    hosts: hosts.map((host, i) => ({
       ...host,
-      healthFlags: healthFlagNames(host.healthFlags),
+      healthFlags: healthFlagNames(flags[i]),
       successRate: -1,
       localOriginSuccessRate: -1,
     })),

@@ -1,6 +1,7 @@
 /** The gauges of circuit breakers, computed from the counts all workers share when somebody looks at the statistics. */
 import type { envoy } from '../api/envoy_types.ts';
 import { breakerLimits, mostRetries, Priority } from '../common/breaker_limits.ts';
+import type { Runtime } from '../common/runtime.ts';
 import { CIRCUIT_BREAKERS, CIRCUIT_BREAKERS_REMAINING } from '../common/stats/layouts.ts';
 import { ClusterWord, clusterBase } from '../snapshot/layout.ts';
 import type { StatsStore } from '../spi/stats.ts';
@@ -11,8 +12,10 @@ const unlimitedPools = 2 ** 64;
 export class BreakerGauges {
   private readonly store: StatsStore;
   private readonly words: Int32Array;
+  private readonly runtime: Runtime | undefined;
 
-  constructor(store: StatsStore, words: Int32Array) {
+  constructor(store: StatsStore, words: Int32Array, runtime: Runtime | undefined) {
+    this.runtime = runtime;
     this.store = store;
     this.words = words;
   }
@@ -28,7 +31,7 @@ export class BreakerGauges {
     priority: number,
     name: string,
   ): void {
-    const limits = breakerLimits(message, priority);
+    const limits = breakerLimits(message, priority, this.runtime);
     const prefix = `cluster.${message.altStatName || message.name}.circuit_breakers.${name}.`;
     const count = (word: number): number => Atomics.load(this.words, base + word);
     const requests = count(ClusterWord.Requests);

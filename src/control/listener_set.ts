@@ -1,20 +1,24 @@
-/** The listeners of the process on the main thread: names, ports, and whether the addresses are free. */
-import { createServer, type ListenOptions } from 'node:net';
+/** The listeners of the process on the main thread: added, warmed, replaced and removed; their names and ports. */
 import { clone } from '@bufbuild/protobuf';
+import { messagesIn } from '../api/any_types.ts';
 import type { envoy } from '../api/envoy_types.ts';
-import { messageType } from '../api/registry.ts';
-import { addressOfMessage, ipAddress, isPipe } from '../common/address.ts';
+import { encode, messageType } from '../api/registry.ts';
+import { addressOfMessage, ipAddress } from '../common/address.ts';
 import { LISTENER_MANAGER } from '../common/stats/layouts.ts';
 import type { Address } from '../common/stream_info.ts';
-import { UnixPath } from '../common/unix_path.ts';
 import { resourceType } from '../snapshot/layout.ts';
 import type { SnapshotPublisher } from '../snapshot/publisher.ts';
 import type { StatsStore } from '../spi/stats.ts';
+import type { RouteSet } from '../xds/resource_types/routes.ts';
+import { probeAddress } from './bind_probe.ts';
+import type { ResourceSource } from './cluster_entry.ts';
 
 type ListenerMessage = envoy.config.listener.v3.Listener;
+type HttpConnectionManager = envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
 
 /** envoy.config.core.v3.TrafficDirection. */
 const inbound = 1;
+const managerType = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
 
 export interface KnownListener {
   readonly name: string;
@@ -22,7 +26,20 @@ export interface KnownListener {
   readonly additionalAddresses: readonly Address[];
   /** As configured: with the port 0 that was asked for. */
   readonly message: ListenerMessage;
+  readonly source: ResourceSource;
+  readonly updatedAt: number;
   stopped: boolean;
+}
+
+/** A listener with what it waits for. */
+interface Entry extends KnownListener {
+  /** What workers are told: with the ports that were found. */
+  readonly published: ListenerMessage;
+}
+
+interface Place {
+  active: Entry | undefined;
+  warming: Entry | undefined;
 }
 
 /** An address that cannot be listened on. */
@@ -32,123 +49,210 @@ export interface BindError {
   readonly reason: string;
 }
 
-export class ListenerSet {
-  private readonly publisher: SnapshotPublisher;
-  private readonly stats: Float64Array;
-  private readonly listeners: KnownListener[] = [];
+export interface ListenerSetParts {
+  readonly publisher: SnapshotPublisher;
+  readonly stats: StatsStore;
+  readonly routes: RouteSet;
+  readonly concurrency: number;
+  /** Above 0 ports are shared with the process that serves now: trying them would take connections meant for it. */
+  readonly restartEpoch: number;
+  readonly onChange: () => void;
+}
 
-  constructor(publisher: SnapshotPublisher, stats: StatsStore) {
-    this.publisher = publisher;
-    this.stats = stats.block(LISTENER_MANAGER, 'listener_manager.');
+export class ListenerSet {
+  private readonly parts: ListenerSetParts;
+  private readonly stats: Float64Array;
+  private readonly places = new Map<string, Place>();
+  /** What listeners of ours have or had: trying such an address would only find ourselves. */
+  private readonly own = new Set<string>();
+  private readonly warmingUp = new Set<Promise<void>>();
+
+  constructor(parts: ListenerSetParts) {
+    this.parts = parts;
+    this.stats = parts.stats.block(LISTENER_MANAGER, 'listener_manager.');
   }
 
-  /**
-   * Finds out ports asked for as 0 and publishes; every address that is taken is reported. With `restartEpoch` above 0 ports
-   * are shared with the process that serves now: trying them would take connections meant for it.
-   */
-  async start(messages: readonly ListenerMessage[], concurrency: number, restartEpoch: number): Promise<BindError[]> {
+  /** Those of the bootstrap; every address that is taken is reported. They warm from then on. */
+  async start(messages: readonly ListenerMessage[]): Promise<BindError[]> {
     const errors: BindError[] = [];
+    const source = { dynamic: false, version: '' };
     for (let index = 0; index < messages.length; index++) {
-      const message = messages[index];
-      const copy = clone(messageType(resourceType.listener) as never, message as never) as ListenerMessage;
-      const asked = addressOfMessage(message.address);
-      const slots = [copy, ...copy.additionalAddresses];
-      const addresses: Address[] = [];
-      for (const slot of slots) {
-        const bound = await this.bind(slot.address, message, restartEpoch);
-        if (typeof bound === 'string') errors.push({ index, reason: bound });
-        else addresses.push(bound);
-      }
-      if (addresses.length < slots.length) continue;
-      const [address, ...additionalAddresses] = addresses;
-      const name = message.name || asked.text;
-      // Statistics keep the address that was asked for, as in Envoy, also where it had port 0.
-      copy.statPrefix ||= asked.text;
-      this.listeners.push({ name, address, additionalAddresses, message, stopped: false });
-      this.publisher.setListener(copy, name);
-      this.stats[LISTENER_MANAGER.slot.listener_added]++;
-      this.stats[LISTENER_MANAGER.slot.listener_create_success] += concurrency;
-      this.stats[LISTENER_MANAGER.slot.total_listeners_active]++;
-      this.stats[LISTENER_MANAGER.slot.total_listeners_warming] += 0;
+      const reasons = await this.add(messages[index], source);
+      for (const reason of reasons) errors.push({ index, reason });
     }
     return errors;
   }
 
+  /** Adds a listener or puts it in the place of the one of its name. Resolves with why it cannot listen, or empty. */
+  async apply(message: ListenerMessage, source: ResourceSource): Promise<string> {
+    const reasons = await this.add(message, source);
+    if (reasons.length > 0) this.stats[LISTENER_MANAGER.slot.listener_create_failure]++;
+    return reasons.join('; ');
+  }
+
+  /** Stops accepting and lets the connections of a listener end. */
+  remove(name: string): void {
+    const place = this.places.get(name);
+    if (place === undefined) return;
+    this.places.delete(name);
+    for (const entry of [place.warming, place.active]) if (entry !== undefined) this.releaseRoutes(entry);
+    this.stats[LISTENER_MANAGER.slot.listener_removed]++;
+    if (place.active !== undefined) this.parts.publisher.remove(resourceType.listener, name);
+    this.countPlaces();
+    this.parts.onChange();
+  }
+
+  /** Resolves when every listener that was given so far serves or has gone again. */
+  async warm(): Promise<void> {
+    await Promise.all(this.warmingUp);
+  }
+
+  /** Those that serve. */
+  all(): readonly KnownListener[] {
+    return [...this.places.values()].flatMap(({ active }) => active ?? []);
+  }
+
+  warming(): readonly KnownListener[] {
+    return [...this.places.values()].flatMap(({ warming }) => warming ?? []);
+  }
+
+  known(): ReadonlyMap<string, { readonly dynamic: boolean }> {
+    return new Map([...this.places].map(([name, place]) => [name, (place.warming ?? place.active)!.source]));
+  }
+
   /** Counts the listeners that stop accepting. */
   onStopped(inboundOnly: boolean): void {
-    for (const listener of this.listeners) {
+    for (const listener of this.all()) {
       if (listener.stopped || (inboundOnly && listener.message.trafficDirection !== inbound)) continue;
       listener.stopped = true;
       this.stats[LISTENER_MANAGER.slot.listener_stopped]++;
     }
   }
 
-  /** Where an address listens in the end, written into its message too; or why it cannot. */
-  private async bind(
-    message: envoy.config.core.v3.Address | undefined,
-    listener: ListenerMessage,
-    restartEpoch: number,
-  ): Promise<Address | string> {
-    const asked = addressOfMessage(message);
-    const shared = restartEpoch > 0 && asked.port !== 0;
-    if (listener.bindToPort === false || shared) return asked;
-    const bound = await (isPipe(asked) ? probePath(asked) : probe(asked));
-    if (bound.error !== '') return `cannot bind '${asked.text}': ${bound.error}`;
-    if (message?.address.case === 'socketAddress') {
-      message.address.value.portSpecifier = { case: 'portValue', value: bound.port };
-      return ipAddress(asked.ip, bound.port);
-    }
-    return asked;
-  }
-
-  all(): readonly KnownListener[] {
-    return this.listeners;
-  }
-
   /** Gauges when the workers serve. */
   onWorkersStarted(): void {
     this.stats[LISTENER_MANAGER.slot.workers_started] = 1;
   }
+
+  private async add(message: ListenerMessage, source: ResourceSource): Promise<string[]> {
+    const asked = addressOfMessage(message.address);
+    const name = message.name || asked.text;
+    const latest = this.places.get(name);
+    const before = latest?.warming ?? latest?.active;
+    if (before !== undefined && sameListener(before.message, message)) return [];
+    const reasons: string[] = [];
+    const published = clone(messageType(resourceType.listener) as never, message as never) as ListenerMessage;
+    const addresses: Address[] = [];
+    const held = before === undefined ? [] : [before.address, ...before.additionalAddresses];
+    for (const [i, slot] of [published, ...published.additionalAddresses].entries()) {
+      const bound = await this.bind(slot.address, message, name, held[i]);
+      if (typeof bound === 'string') reasons.push(bound);
+      else addresses.push(bound);
+    }
+    if (reasons.length > 0) return reasons;
+    const [address, ...additionalAddresses] = addresses;
+    // Statistics keep the address that was asked for, as in Envoy, also where it had port 0.
+    published.statPrefix ||= asked.text;
+    const updatedAt = Date.now();
+    this.place({ name, address, additionalAddresses, message, published, source, updatedAt, stopped: false });
+    return [];
+  }
+
+  private place(entry: Entry): void {
+    const place = this.places.get(entry.name) ?? { active: undefined, warming: undefined };
+    const { slot } = LISTENER_MANAGER;
+    const isNew = place.active === undefined && place.warming === undefined;
+    this.stats[isNew ? slot.listener_added : slot.listener_modified]++;
+    if (place.warming !== undefined) this.releaseRoutes(place.warming);
+    place.warming = entry;
+    this.places.set(entry.name, place);
+    this.stats[slot.listener_create_success] += this.parts.concurrency;
+    this.countPlaces();
+    const warming = this.acquireRoutes(entry).then(() => this.activate(place, entry));
+    this.warmingUp.add(warming);
+    void warming.finally(() => this.warmingUp.delete(warming));
+  }
+
+  private activate(place: Place, entry: Entry): void {
+    if (place.warming !== entry) return;
+    place.warming = undefined;
+    const former = place.active;
+    place.active = entry;
+    this.parts.publisher.setListener(entry.published, entry.name);
+    if (former !== undefined) this.releaseRoutes(former);
+    this.countPlaces();
+    this.parts.onChange();
+  }
+
+  private async acquireRoutes({ message }: Entry): Promise<void> {
+    const wanted = routesOf(message).map(({ rds, statPrefix }) => this.parts.routes.acquire(rds, statPrefix));
+    await Promise.all(wanted);
+  }
+
+  private releaseRoutes({ message }: Entry): void {
+    for (const { rds } of routesOf(message)) this.parts.routes.release(rds);
+  }
+
+  private countPlaces(): void {
+    const { slot } = LISTENER_MANAGER;
+    this.stats[slot.total_listeners_active] = this.all().length;
+    this.stats[slot.total_listeners_warming] = this.warming().length;
+  }
+
+  /** Where an address listens in the end, written into its message too; or why it cannot. */
+  private async bind(
+    message: envoy.config.core.v3.Address | undefined,
+    listener: ListenerMessage,
+    name: string,
+    held: Address | undefined,
+  ): Promise<Address | string> {
+    let asked = addressOfMessage(message);
+    // The port that was found for 0 stays.
+    if (asked.port === 0 && asked.ip !== '' && held?.ip === asked.ip) {
+      message!.address = { case: 'socketAddress', value: socketAddressOf(message!, held.port) };
+      asked = held;
+    }
+    const other = asked.port === 0 ? undefined : this.holderOf(asked, name);
+    if (other !== undefined) {
+      return `error adding listener: '${name}' has duplicate address '${asked.text}' as existing listener '${other}'`;
+    }
+    const shared = this.parts.restartEpoch > 0 && asked.port !== 0;
+    if (listener.bindToPort === false || shared || this.own.has(asked.text)) return asked;
+    const bound = await probeAddress(asked);
+    if (bound.error !== '') return `cannot bind '${asked.text}': ${bound.error}`;
+    if (message?.address.case !== 'socketAddress') return asked;
+    message.address.value.portSpecifier = { case: 'portValue', value: bound.port };
+    const address = ipAddress(asked.ip, bound.port);
+    this.own.add(address.text);
+    return address;
+  }
+
+  /** Another listener that has this address. */
+  private holderOf(address: Address, name: string): string | undefined {
+    for (const [other, { active, warming }] of this.places) {
+      const holder = warming ?? active;
+      if (other === name || holder === undefined || holder.message.bindToPort === false) continue;
+      if ([holder.address, ...holder.additionalAddresses].some(({ text }) => text === address.text)) return other;
+    }
+    return undefined;
+  }
 }
 
-/**
- * Binds once without SO_REUSEPORT: with it the workers' own binds would succeed beside another process of the same user
- * and share its connections.
- */
-function probe(address: Address): Promise<Probe> {
-  return tryListening({ host: address.ip, port: address.port, exclusive: true });
+function socketAddressOf({ address }: envoy.config.core.v3.Address, port: number): envoy.config.core.v3.SocketAddress {
+  const socket = address.value as envoy.config.core.v3.SocketAddress;
+  return { ...socket, portSpecifier: { case: 'portValue', value: port } };
 }
 
-/** A UNIX socket takes the place of what is there, so only its folder and its name can be wrong. */
-function probePath({ text }: Address): Promise<Probe> {
-  return tryListening({ path: new UnixPath(text).bind });
+function routesOf(message: ListenerMessage): {
+  rds: envoy.extensions.filters.network.http_connection_manager.v3.Rds;
+  statPrefix: string;
+}[] {
+  return (messagesIn(message, managerType) as HttpConnectionManager[]).flatMap(({ routeSpecifier, statPrefix }) =>
+    routeSpecifier.case === 'rds' ? [{ rds: routeSpecifier.value, statPrefix }] : [],
+  );
 }
 
-interface Probe {
-  readonly port: number;
-  readonly error: string;
+function sameListener(one: ListenerMessage, other: ListenerMessage): boolean {
+  if (one === other) return true;
+  return Buffer.compare(encode(resourceType.listener, one), encode(resourceType.listener, other)) === 0;
 }
-
-function tryListening(options: ListenOptions): Promise<Probe> {
-  const { promise, resolve } = Promise.withResolvers<Probe>();
-  const server = createServer();
-  server.once('error', (error: NodeJS.ErrnoException) => {
-    resolve({ port: 0, error: bindErrors[error.code ?? ''] ?? error.message });
-  });
-  server.listen(options, () => {
-    const bound = server.address();
-    const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
-    server.close(() => resolve({ port, error: '' }));
-  });
-  return promise;
-}
-
-const bindErrors: Record<string, string> = {
-  EADDRINUSE: 'Address already in use',
-  EACCES: 'Permission denied',
-  EADDRNOTAVAIL: 'Cannot assign requested address',
-  ENOENT: 'No such file or directory',
-  ENOTDIR: 'Not a directory',
-  ENAMETOOLONG: 'File name too long',
-  EINVAL: 'Invalid argument',
-};

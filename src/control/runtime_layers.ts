@@ -1,7 +1,7 @@
 /** The runtime of the process (control path): layers of values, a later one over an earlier; the admin layer may be changed. */
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { envoy } from '../api/envoy_types.ts';
-import { denominators, type RuntimeValue, type RuntimeValues } from '../common/runtime.ts';
+import { denominators, Runtime, type RuntimeValue, type RuntimeValues } from '../common/runtime.ts';
 import { RUNTIME } from '../common/stats/layouts.ts';
 import type { StatsStore } from '../spi/stats.ts';
 
@@ -23,6 +23,8 @@ export interface RuntimeEntry {
 export class RuntimeLayers {
   private readonly layers: readonly Layer[];
   private readonly stats: Float64Array;
+  /** The values that hold, kept as they change. */
+  readonly current: Runtime = new Runtime();
 
   /** A runtime without layers has one for the admin interface; no runtime at all has none. */
   constructor(message: LayeredRuntime | undefined, store: StatsStore) {
@@ -67,10 +69,12 @@ export class RuntimeLayers {
   private count(): void {
     const { stats, layers } = this;
     const { slot } = RUNTIME;
+    const values = this.values();
+    this.current.load(values);
     stats[slot.load_success]++;
     stats[slot.override_dir_not_exists]++;
     stats[slot.num_layers] = layers.length;
-    stats[slot.num_keys] = this.values().size;
+    stats[slot.num_keys] = values.size;
     stats[slot.admin_overrides_active] = layers.some((layer) => layer.isAdmin && layer.values.size > 0) ? 1 : 0;
   }
 }

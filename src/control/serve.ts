@@ -22,6 +22,7 @@ export async function serve(loaded: LoadedBootstrap, options: Options, demo: Dem
   }
   if (demo !== undefined) process.stdout.write(`${demo.greeting}\n`);
   const release = handleSignals(server);
+  demo?.onServing?.().catch((error: Error) => log.error(error.message));
   await server.ended;
   release();
   await demo?.stop();

@@ -10,17 +10,23 @@ import { ThreadStats } from '../common/stats/store.ts';
 import type { Diagnostic } from '../config/diagnostic.ts';
 import type { LoadedBootstrap } from '../config/load.ts';
 import { type DnsResolver, systemResolver } from '../dns/resolver.ts';
+import { HealthChecker } from '../health/health_checker.ts';
+import { HEALTH_CHECK } from '../health/stats.ts';
 import { makeWords, mostClusters, mostHosts } from '../snapshot/layout.ts';
 import { SnapshotPublisher } from '../snapshot/publisher.ts';
+import { RouteSet } from '../xds/resource_types/routes.ts';
 import { AdminAccessLog } from './admin/access_log.ts';
 import type { DrainOptions, ServerState } from './admin/context.ts';
 import { AdminServer } from './admin/server.ts';
 import { ServerAdminContext } from './admin_context.ts';
+import { ClusterPlanes } from './cluster_planes.ts';
 import { ClusterSet } from './cluster_set.ts';
+import { Discovery } from './discovery.ts';
 import { ListenerDrain } from './listener_drain.ts';
 import { ListenerSet } from './listener_set.ts';
 import type { Options } from './options.ts';
 import { RuntimeLayers } from './runtime_layers.ts';
+import { SecretSet } from './secrets/secret_set.ts';
 import { ServerStats } from './server_stats.ts';
 import { StatsMerge } from './stats_merge.ts';
 import { WorkerPool } from './worker_pool.ts';
@@ -46,7 +52,9 @@ export class Server {
   readonly stats = new StatsMerge();
   readonly clusters: ClusterSet;
   readonly listeners: ListenerSet;
+  readonly routes: RouteSet;
   readonly runtime: RuntimeLayers;
+  readonly secrets: SecretSet;
   readonly startTime = Date.now();
   readonly workers: WorkerPool;
   /** Set by /healthcheck/fail. */
@@ -58,7 +66,9 @@ export class Server {
   private readonly listenerDrain: ListenerDrain;
   private admin: AdminServer | undefined;
   private adminLog: AdminAccessLog | undefined;
+  private readonly discovery: Discovery;
   private stopped = false;
+  private publishing = false;
   private phase: ServerState = 'PRE_INITIALIZING';
   private flushTimer: NodeJS.Timeout | undefined;
   private finish!: () => void;
@@ -77,6 +87,14 @@ export class Server {
     const source = this.stats.addSource();
     this.store = new ThreadStats((announcement) => source.announce(announcement));
     this.publisher = new SnapshotPublisher(words, mostClusters, mostHosts);
+    this.secrets = new SecretSet({
+      publisher: this.publisher,
+      stats: this.store,
+      staticSecrets: bootstrap.staticResources?.secrets ?? [],
+      onChange: () => this.publishSoon(),
+    });
+    this.publisher.observer = this.secrets;
+    this.stats.onLook(() => this.serverStats.setExpiry(this.secrets.refreshGauges(Date.now())));
     this.serverStats = new ServerStats(this.store, this.stats, options.concurrency, () => this.state);
     this.runtime = new RuntimeLayers(bootstrap.layeredRuntime, this.store);
     this.clusters = new ClusterSet({
@@ -84,11 +102,37 @@ export class Server {
       resolver,
       stats: this.store,
       words,
+      runtime: this.runtime.current,
       bootstrap,
-      onChange: () => this.publish(),
+      subscriptions: () => this.discovery.subscriptions,
+      health: (message, onChange) => this.checkHealth(message, words, onChange),
+      onHealthChange: (name) => this.workers.broadcast({ kind: 'host_health', cluster: name }),
+      onChange: () => this.publishSoon(),
     });
     this.stats.onLook(() => this.clusters.refreshBreakers());
-    this.listeners = new ListenerSet(this.publisher, this.store);
+    this.discovery = new Discovery({
+      bootstrap,
+      node: this.node,
+      planes: new ClusterPlanes(this.clusters),
+      stats: this.store,
+      clusters: this.clusters,
+      listeners: () => this.listeners,
+    });
+    this.routes = new RouteSet({
+      publisher: this.publisher,
+      stats: this.store,
+      subscriptions: () => this.discovery.subscriptions,
+      clusters: () => this.clusters.names(),
+      onChange: () => this.publishSoon(),
+    });
+    this.listeners = new ListenerSet({
+      publisher: this.publisher,
+      stats: this.store,
+      routes: this.routes,
+      concurrency: options.concurrency,
+      restartEpoch: options.restartEpoch,
+      onChange: () => this.publishSoon(),
+    });
     this.listenerDrain = new ListenerDrain({
       drainTime: options.drainTimeS * 1000,
       broadcast: (message) => this.workers.broadcast(message),
@@ -131,11 +175,7 @@ export class Server {
       }
     }
     this.phase = 'INITIALIZING';
-    const binds = await this.listeners.start(
-      staticResources?.listeners ?? [],
-      this.options.concurrency,
-      this.options.restartEpoch,
-    );
+    const binds = await this.listeners.start(staticResources?.listeners ?? []);
     for (const { index, reason } of binds) {
       errors.push(this.loaded.diagnose('error', `static_resources.listeners[${index}].address`, reason));
     }
@@ -144,12 +184,16 @@ export class Server {
       throw new StartError(errors);
     }
     await this.clusters.start(staticResources?.clusters ?? []);
+    await this.discovery.startClusters();
     log.info('all clusters initialized. initializing init manager');
+    await this.discovery.startListeners();
+    await this.listeners.warm();
     this.publisher.publish();
     log.info('all dependencies initialized. starting workers');
     await this.workers.start();
     this.listeners.onWorkersStarted();
     this.phase = 'LIVE';
+    this.publishSoon();
     const interval = durationMs(this.bootstrap.statsFlushInterval) ?? 5000;
     this.flushTimer = setInterval(() => void this.flushHistograms(), interval);
     this.flushTimer.unref();
@@ -172,9 +216,31 @@ export class Server {
     return '';
   }
 
-  publish(): void {
-    const delta = this.publisher.publish();
-    if (delta !== undefined) this.workers.publish(delta);
+  private checkHealth(
+    cluster: envoy.config.cluster.v3.Cluster,
+    words: Int32Array,
+    onChange: () => void,
+  ): HealthChecker | undefined {
+    const prefix = `cluster.${cluster.altStatName || cluster.name}.`;
+    return new HealthChecker(cluster, {
+      words,
+      stats: this.store.block(HEALTH_CHECK, `${prefix}health_check.`),
+      tls: undefined,
+      random: Math.random,
+      hasTraffic: () => (this.stats.value(`${prefix}upstream_cx_total`) ?? 0) > 0,
+      onChange,
+    });
+  }
+
+  /** What changed in this turn goes to the workers as one generation. */
+  private publishSoon(): void {
+    if (this.publishing || this.phase === 'PRE_INITIALIZING' || this.phase === 'INITIALIZING') return;
+    this.publishing = true;
+    setImmediate(() => {
+      this.publishing = false;
+      const delta = this.stopped ? undefined : this.publisher.publish();
+      if (delta !== undefined) this.workers.publish(delta);
+    });
   }
 
   /**
@@ -217,7 +283,10 @@ export class Server {
     this.stopped = true;
     clearInterval(this.flushTimer);
     this.listenerDrain.stop();
+    this.discovery.stop();
+    this.routes.stop();
     this.clusters.stop();
+    this.secrets.stop();
     await this.workers.stop();
     await this.admin?.close();
     this.adminLog?.close();

@@ -32,7 +32,7 @@ export class ServerStats {
     store.block(LISTENER_ADMIN, 'listener.admin.');
     block[slot.concurrency] = concurrency;
     block[slot.hot_restart_generation] = 1;
-    block[slot.days_until_first_cert_expiring] = 4294967295;
+    this.setExpiry(undefined);
     merge.onLook(() => {
       const memory = memoryFigures();
       block[slot.uptime] = Math.floor(process.uptime());
@@ -42,6 +42,11 @@ export class ServerStats {
       block[slot.memory_heap_size] = memory.heapSize;
       block[slot.memory_physical_size] = memory.physical;
     });
+  }
+
+  /** Days until the first certificate expires; undefined when there is none, which Envoy shows as the largest number. */
+  setExpiry(days: number | undefined): void {
+    this.block[SERVER.slot.days_until_first_cert_expiring] = days ?? 4_294_967_295;
   }
 
   onWorkerRestart(): void {

@@ -58,6 +58,7 @@ const workerId: Rule = [
 
 function sslRules(scope: string): Rule[] {
   return [
+    ['envoy.tls_certificate', pattern(String.raw`^${scope}\..*?\.ssl\.certificate(\.(.+))\.[^.]+$`)],
     ['envoy.ssl_curve', pattern(String.raw`^${scope}\..*?\.ssl\.curves(\.(${cipher}))$`)],
     ['envoy.ssl_sigalg', pattern(String.raw`^${scope}\..*?\.ssl\.sigalgs(\.(${cipher}))$`)],
     ['envoy.ssl_version', pattern(String.raw`^${scope}\..*?\.ssl\.versions(\.(TLSv\d\.\d))$`)],
@@ -70,7 +71,7 @@ const byScope: ReadonlyMap<string, readonly Rule[]> = new Map<string, readonly R
     'cluster',
     [
       ...sslRules('cluster'),
-      ['envoy.ssl_cipher_suite', pattern(String.raw`^cluster\.${any}\.ssl\.ciphers(\.(${cipher}))$`)],
+      ['cipher_suite', pattern(String.raw`^cluster\.${any}\.ssl\.ciphers(\.(${cipher}))$`)],
       ['envoy.grpc_bridge_method', tokens('cluster.*.grpc.*.$.**')],
       ['envoy.grpc_bridge_service', tokens('cluster.*.grpc.$.**')],
       ['envoy.cluster_name', tokens('cluster.$.**')],

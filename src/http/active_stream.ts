@@ -1,7 +1,8 @@
 /** Step 5 of the data path: one request and its answer between codec and filters, with its timers, counters and log lines. */
 import type { Bytes } from '../../native-free/bytes/bytes.ts';
+import { isGrpcType } from '../../native-free/grpc/content_type.ts';
 import { HeaderMap, type RequestHead, type ResponseHead } from '../../native-free/headers/header_map.ts';
-import { CONTENT_LENGTH } from '../../native-free/headers/well_known.ts';
+import { CONTENT_LENGTH, CONTENT_TYPE } from '../../native-free/headers/well_known.ts';
 import type { CodecError } from '../../native-free/http1/codec.ts';
 import { opensTunnel } from '../../native-free/http1/framing.ts';
 import { reasonPhrase } from '../../native-free/http1/reason_phrases.ts';
@@ -20,7 +21,7 @@ import type { ConnectionManager } from './connection_manager.ts';
 import { FilterManager } from './filter_manager.ts';
 import { dumpHead } from './head_dump.ts';
 import { HeaderRule } from './header_rules.ts';
-import { makeLocalReply } from './local_reply.ts';
+import { type LocalReply, makeLocalReply } from './local_reply.ts';
 import { maxStreamDuration, noLimit } from './max_stream_duration.ts';
 import { refuseRequest } from './request_checks.ts';
 import { mutateRequestHeaders, takeExpectContinue } from './request_headers.ts';
@@ -41,6 +42,8 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   request: RequestHead | undefined;
   response: ResponseHead | undefined;
   responseTrailers: HeaderMap | undefined;
+  /** The request was gRPC when it came, whatever filters made of it. */
+  isGrpcRequest = false;
   /** Known to body formats of local replies alone. */
   readonly localReplyBody = '';
   filters: FilterManager;
@@ -49,6 +52,8 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   private routeChosen = false;
   /** The request has been read whole. */
   requestDone = false;
+  /** The filters see the end of the body at present: an answer that one of them gives now comes before it, as in Envoy. */
+  private endingRequest = false;
   private responseStarted = false;
   private responseDone = false;
   private over = false;
@@ -73,7 +78,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     this.timers = new StreamTimers(this, config);
     const { stats } = config;
     stats[HTTP.slot.downstream_rq_total]++;
-    stats[HTTP.slot.downstream_rq_http1_total]++;
+    stats[manager.multiplexed ? HTTP.slot.downstream_rq_http2_total : HTTP.slot.downstream_rq_http1_total]++;
     stats[HTTP.slot.downstream_rq_active]++;
   }
 
@@ -103,6 +108,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   decodeHeaders(head: RequestHead, endStream: boolean): void {
     const { manager, info } = this;
     this.request = head;
+    this.isGrpcRequest = isGrpcType(head.headers.get(CONTENT_TYPE));
     this.timers.lastActivity = now;
     this.requestDone = endStream;
     info.protocol = head.protocol;
@@ -117,8 +123,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
       );
     }
     try {
-      if (!manager.config.proxy100Continue && takeExpectContinue(head.headers))
-        this.encoder.encodeInformational(continueHead);
+      if (!manager.config.proxy100Continue && takeExpectContinue(head.headers)) this.sendContinue();
       info.remoteAddress = manager.info.remoteAddress;
       if (refuseRequest(this, head, manager.config)) return;
       manager.config.earlyHeaderMutation?.apply(head, this);
@@ -145,11 +150,13 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     this.info.downstreamBytes?.bodyReceived(end - start, endStream);
     if (endStream) this.finishRequest();
     if (this.responseDone) return;
+    this.endingRequest = endStream;
     try {
       this.filters.decodeData(bytes, start, end, endStream);
     } catch (error) {
       this.onFault(error);
     }
+    this.endingRequest = false;
   }
 
   decodeTrailers(trailers: HeaderMap): void {
@@ -162,11 +169,12 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     }
   }
 
-  onStreamReset(details: string): void {
+  onStreamReset(details: string, flag: number): void {
     if (this.over) return;
     const { info } = this;
+    info.protocol ??= this.encoder.protocol;
     if (!this.responseDone) {
-      info.setFlag(ResponseFlag.DownstreamConnectionTermination);
+      if (flag >= 0) info.setFlag(flag);
       info.responseCodeDetails = details;
       if (!this.responseStarted) info.responseCode = 0;
       this.manager.config.stats[HTTP.slot.downstream_rq_rx_reset]++;
@@ -184,12 +192,13 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     }
     if (error.status === 431) stats[HTTP.slot.downstream_rq_too_large]++;
     info.setFlag(ResponseFlag.DownstreamProtocolError);
+    this.manager.info.stream?.setFlag(ResponseFlag.DownstreamProtocolError);
     info.protocol ??= 'HTTP/1.1';
     info.remoteAddress ??= this.manager.info.remoteAddress;
     this.manager.closeAfterResponse();
     if (this.responseStarted) {
       info.responseCodeDetails = error.details;
-      this.encoder.abort();
+      this.encoder.abort(false);
       this.end();
       return;
     }
@@ -206,6 +215,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   }
 
   onResponseEncoded(): void {
+    if (!this.requestDone && this.manager.multiplexed) this.manager.config.stats[HTTP.slot.downstream_rq_rx_reset]++;
     this.end();
   }
 
@@ -229,6 +239,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     details: string,
     flag: number,
     edit: ((headers: HeaderMap) => void) | undefined,
+    grpcStatus?: number,
   ): void {
     const { info } = this;
     if (this.over) return;
@@ -240,6 +251,8 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     }
     if (log.debugOn)
       log.debug(`${streamTag(this.manager.info.id, this.streamId)}Sending local reply with details ${details}`);
+    // As in Envoy a bad request ends its connection, where it has that to itself.
+    if (status === 400 && !this.manager.multiplexed) this.manager.closeAfterResponse();
     this.filters.stopDecoding();
     const { localReply } = this.manager.config;
     const prepare = (head: ResponseHead) => {
@@ -250,13 +263,25 @@ export class ActiveStream implements RequestReceiver, FormatContext {
       edit?.(head.headers);
     };
     const rewrite = localReply && ((head: ResponseHead, made: string) => localReply.rewrite(head, made, this));
-    const reply = makeLocalReply(this.request, status, toWire(body), prepare, rewrite);
-    this.response = reply.head;
-    const ends = reply.body === '';
-    this.filters.encodeHeaders(reply.head, ends, this.filters.last);
-    if (ends || this.over) return;
-    const bytes = Buffer.from(reply.body, 'latin1');
-    this.filters.encodeData(bytes, 0, bytes.length, true, this.filters.last);
+    const request = { isHead: this.request?.method === 'HEAD', isGrpc: this.isGrpcRequest, grpcStatus };
+    this.encodeLocalReply(makeLocalReply(request, status, toWire(body), prepare, rewrite));
+  }
+
+  private encodeLocalReply({ head, body }: LocalReply): void {
+    const { filters } = this;
+    this.response = head;
+    const ends = body === '';
+    const direct = filters.startLocalReply();
+    if (direct) this.encodeHeadersToCodec(head, ends);
+    else filters.encodeHeaders(head, ends, filters.last);
+    if (ends || this.over || this.response !== head) return;
+    const bytes = Buffer.from(body, 'latin1');
+    if (direct) this.encodeDataToCodec(bytes, 0, bytes.length, true);
+    else filters.encodeData(bytes, 0, bytes.length, true, filters.last);
+  }
+
+  clearRouteCache(): void {
+    this.routeChosen = false;
   }
 
   chooseRouteAgain(): Route | undefined {
@@ -279,6 +304,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   private continueFrom(former: ActiveStream, body: Buffer | undefined): void {
     const { info } = this;
     const head = former.request!;
+    this.isGrpcRequest = former.isGrpcRequest;
     info.filterState = former.info.filterState;
     info.protocol = former.info.protocol;
     info.remoteAddress = former.info.remoteAddress;
@@ -369,7 +395,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     this.info.routeName = route.name;
     this.info.routeMetadata = route.metadata;
     this.info.virtualHostMetadata = route.virtualHost.metadata;
-    const duration = maxStreamDuration(route, this.request!);
+    const duration = maxStreamDuration(route, this.request!, this.manager.config.maxStreamDuration);
     if (duration === undefined) return;
     this.timers.setMaxDuration(duration === noLimit ? undefined : duration);
   }
@@ -383,7 +409,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
       // It leads nowhere: the router says so.
       if (route === undefined) return true;
       config.stats[HTTP.slot.downstream_rq_ws_on_non_ws_route]++;
-      this.manager.closeAfterResponse();
+      this.manager.closeSoon();
       this.sendLocalReply(403, '', 'upgrade_failed', -1, undefined);
       return false;
     }
@@ -401,7 +427,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   /** What the Connection field of the answer says; the client of a tunnel is told nothing. */
   private connectionOption(head: ResponseHead): '' | 'close' | 'keep-alive' {
     const { manager } = this;
-    if (!this.requestDone) {
+    if (!this.requestDone || this.endingRequest) {
       // What is left of the request will not be read (RFC 9112 section 9.6).
       manager.config.stats[HTTP.slot.downstream_rq_response_before_rq_complete]++;
       manager.closeAfterResponse();
@@ -429,6 +455,11 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     this.accessLogType = undefined;
   }
 
+  private sendContinue(): void {
+    countAnswer(this.manager.config, 100);
+    this.encoder.encodeInformational(continueHead);
+  }
+
   private finishRequest(): void {
     this.requestDone = true;
     this.info.lastDownstreamByteReceived = now;
@@ -441,8 +472,14 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   }
 
   private abortResponse(): void {
-    this.manager.config.stats[HTTP.slot.downstream_rq_tx_reset]++;
-    this.encoder.abort();
+    const { manager, info, encoder } = this;
+    const { stats } = manager.config;
+    stats[HTTP.slot.downstream_rq_tx_reset]++;
+    if (manager.multiplexed) stats[HTTP.slot.downstream_rq_rx_reset]++;
+    const { UpstreamConnectionFailure, UpstreamConnectionTermination } = ResponseFlag;
+    const hostGone = info.hasFlag(UpstreamConnectionFailure) || info.hasFlag(UpstreamConnectionTermination);
+    // RFC 9113 section 8.5.
+    encoder.abort(hostGone && encoder.upgrade !== '');
     this.end();
   }
 
@@ -454,15 +491,16 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   }
 
   private end(): void {
+    const { info } = this;
     if (this.over) return;
     this.over = true;
     this.timers.stop();
     this.filters.stopDecoding();
     this.filters.destroy();
-    this.info.endMonotonic = now;
+    info.endMonotonic = now;
     this.count();
     for (const accessLogger of this.manager.config.accessLoggers) accessLogger.log(this);
-    this.manager.onStreamOver(this);
+    this.manager.onStreamOver(this, now - info.startMonotonic, info.responseCode !== 0);
   }
 
   private count(): void {

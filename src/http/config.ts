@@ -1,18 +1,24 @@
 /** The settings of an HTTP connection manager, compiled once from its message; defaults are Envoy's. */
 import type { HeaderSpelling } from '../../native-free/headers/header_spelling.ts';
 import type { RequestDecoderOptions } from '../../native-free/http1/codec.ts';
+import type { Http2Options } from '../../native-free/http2/codec.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { unpackAny } from '../api/registry.ts';
 import { durationMs } from '../common/duration.ts';
 import { compileHeaderKeyFormat } from '../common/header_key_format.ts';
+import { compileKeepalive, type KeepaliveOptions } from '../common/http2_keepalive.ts';
 import { localAddress } from '../common/local_address.ts';
-import { HTTP, HTTP1, LISTENER_HTTP } from '../common/stats/layouts.ts';
+import type { Runtime } from '../common/runtime.ts';
+import { HTTP, HTTP1, HTTP2, LISTENER_HTTP } from '../common/stats/layouts.ts';
 import type { RouteTable } from '../router/route_table.ts';
 import type { AccessLogger } from '../spi/format.ts';
 import type { FilterMaker } from '../spi/http_filter.ts';
 import type { Histogram } from '../spi/stats.ts';
-import type { ListenerInfo, WorkerContext } from '../spi/worker_context.ts';
+import type { ListenerInfo, RouteHolder, WorkerContext } from '../spi/worker_context.ts';
+import type { CodecType } from './codec_choice.ts';
 import { compileEarlyHeaderMutation, type EarlyHeaderMutation } from './early_header_mutation.ts';
+import { compileForwardClientCert, type ForwardClientCert } from './forward_client_cert.ts';
+import { compileHttp2Options } from './http2_options.ts';
 import { InternalAddresses } from './internal_addresses.ts';
 import { LocalReplyConfig } from './local_reply_config.ts';
 import { compileOriginalIpDetection, type OriginalIpDetection } from './original_ip.ts';
@@ -24,8 +30,11 @@ export interface HttpConnectionManagerConfig {
   readonly statPrefix: string;
   readonly stats: Float64Array;
   readonly listenerStats: Float64Array;
+  readonly codecType: CodecType;
+  readonly runtime: Runtime;
   /** Of all server codecs. */
   readonly http1Stats: Float64Array;
+  readonly http2Stats: Float64Array;
   readonly requestTime: Histogram;
   readonly connectionLength: Histogram;
   readonly routes: RouteTable | undefined;
@@ -38,12 +47,19 @@ export interface HttpConnectionManagerConfig {
   /** Milliseconds between entries of a running stream; 0: none. */
   readonly accessLogFlushInterval: number;
   readonly decoder: RequestDecoderOptions;
+  readonly http2: Http2Options;
+  /** Undefined: no pings. */
+  readonly keepalive: KeepaliveOptions | undefined;
+  /** A malformed message ends its stream, or with HTTP/1 its answer, and not the connection. */
+  readonly streamErrorOnInvalidMessage: boolean;
   /** For answers whose names have no spelling of their own; undefined: lower case. */
   readonly headerSpelling: HeaderSpelling | undefined;
   readonly upgrades: UpgradeConfigs;
   readonly serverName: string;
   readonly serverTransformation: 'overwrite' | 'append_if_absent' | 'pass_through';
   readonly via: string;
+  /** Undefined: x-forwarded-client-cert is taken out. */
+  readonly forwardClientCert: ForwardClientCert | undefined;
   readonly useRemoteAddress: boolean;
   readonly xffNumTrustedHops: number;
   readonly skipXffAppend: boolean;
@@ -72,6 +88,8 @@ export interface HttpConnectionManagerConfig {
   readonly packTraceReason: boolean;
   /** Milliseconds; 0: off. */
   readonly streamIdleTimeout: number;
+  /** How long the end of an answer may wait for its client; HTTP/2. */
+  readonly streamFlushTimeout: number;
   readonly requestTimeout: number;
   readonly requestHeadersTimeout: number;
   readonly idleTimeout: number;
@@ -91,6 +109,7 @@ export interface HttpConnectionManagerConfig {
   readonly bufferLimit: number;
 }
 
+const codecTypes = ['AUTO', 'HTTP1', 'HTTP2'] as const;
 const transformations = ['overwrite', 'append_if_absent', 'pass_through'] as const;
 const underscores = ['ALLOW', 'REJECT_REQUEST', 'DROP_HEADER'] as const;
 
@@ -107,17 +126,26 @@ export function compileConfig(
   const keyFormat = compileHeaderKeyFormat(http1);
   const { routeSpecifier, accessLogOptions: logs } = message;
   const http1Stats = context.stats.block(HTTP1, 'http1.');
-  const routes = routeSpecifier.case === 'routeConfig' ? context.compileRoutes(routeSpecifier.value) : undefined;
+  const routes = routesOf(routeSpecifier, context);
+  const offByDefault = filters.some((filter) => filter.disabled);
   return {
     statPrefix: message.statPrefix,
     stats: context.stats.block(HTTP, prefix),
     listenerStats: context.stats.block(LISTENER_HTTP, `${listener.statPrefix}http.${message.statPrefix}.`),
+    codecType: codecTypes[message.codecType],
+    runtime: context.runtime,
     http1Stats,
+    http2Stats: context.stats.block(HTTP2, 'http2.'),
     requestTime: context.stats.histogram(`${prefix}downstream_rq_time`),
     connectionLength: context.stats.histogram(`${prefix}downstream_cx_length_ms`),
-    routes,
+    // Discovered routes change while connections last: each request finds those of its time.
+    get routes() {
+      return routes.table;
+    },
     filters,
-    switchesFilters: routes?.switchesFilters === true || filters.some((filter) => filter.disabled),
+    get switchesFilters() {
+      return offByDefault || routes.table?.switchesFilters === true;
+    },
     accessLoggers: context.accessLoggers(message.accessLog),
     flushAccessLogOnNewRequest: logs?.flushAccessLogOnNewRequest ?? message.flushAccessLogOnNewRequest,
     flushLogOnTunnelSuccessfullyEstablished: logs?.flushLogOnTunnelSuccessfullyEstablished ?? false,
@@ -129,15 +157,20 @@ export function compileConfig(
       defaultHostForHttp10: http1?.defaultHostForHttp10 ?? '',
       enableTrailers: http1?.enableTrailers ?? false,
       allowAbsoluteUrl: http1?.allowAbsoluteUrl ?? true,
+      allowCustomMethods: http1?.allowCustomMethods ?? false,
       headersWithUnderscores: underscores[common?.headersWithUnderscoresAction ?? 0],
       onHeaderDropped: () => http1Stats[HTTP1.slot.dropped_headers_with_underscores]++,
       preserveCase: keyFormat.preserveCase,
     },
+    http2: compileHttp2Options(message, listener.bufferLimit),
+    keepalive: compileKeepalive(message.http2ProtocolOptions?.connectionKeepalive),
+    streamErrorOnInvalidMessage: message.streamErrorOnInvalidHttpMessage ?? false,
     headerSpelling: keyFormat.spelling,
     upgrades,
     serverName: message.serverName || 'envoy',
     serverTransformation: transformations[message.serverHeaderTransformation],
     via: message.via,
+    forwardClientCert: compileForwardClientCert(message),
     useRemoteAddress: message.useRemoteAddress ?? false,
     xffNumTrustedHops: message.xffNumTrustedHops,
     skipXffAppend: message.skipXffAppend,
@@ -161,6 +194,7 @@ export function compileConfig(
     alwaysSetRequestId: message.alwaysSetRequestIdInResponse,
     packTraceReason: packsTraceReason(message),
     streamIdleTimeout: durationMs(message.streamIdleTimeout) ?? 300_000,
+    streamFlushTimeout: durationMs(message.streamFlushTimeout ?? message.streamIdleTimeout) ?? 300_000,
     requestTimeout: durationMs(message.requestTimeout) ?? 0,
     requestHeadersTimeout: durationMs(message.requestHeadersTimeout) ?? 0,
     idleTimeout: durationMs(common?.idleTimeout) ?? 3_600_000,
@@ -176,6 +210,11 @@ export function compileConfig(
     proxy100Continue: message.proxy100Continue,
     bufferLimit: listener.bufferLimit,
   };
+}
+
+function routesOf(specifier: Message['routeSpecifier'], context: WorkerContext): RouteHolder {
+  if (specifier.case === 'rds') return context.discoveredRoutes(specifier.value);
+  return { table: specifier.case === 'routeConfig' ? context.compileRoutes(specifier.value) : undefined };
 }
 
 function stripHostPort(message: Message): 'none' | 'matching' | 'any' {

@@ -18,6 +18,7 @@ import {
   type EncoderFilterCallbacks,
   HeadersStatus,
   type StreamFilter,
+  TrailersStatus,
 } from '../spi/http_filter.ts';
 import type { WorkerContext } from '../spi/worker_context.ts';
 import { compileConfig } from './config.ts';
@@ -225,3 +226,144 @@ for (const where of ['decodeHeaders', 'decodeData', 'encodeHeaders'] as const) {
     beside.destroy();
   });
 }
+
+test('a filter that lets headers pass and then holds data does not pass the headers twice', async () => {
+  let heads = 0;
+  const holder = (): StreamFilter => ({
+    decodeHeaders: () => HeadersStatus.Continue,
+    decodeData: (_piece, endStream) => (endStream ? DataStatus.Continue : DataStatus.StopIterationAndBuffer),
+    encodeHeaders: () => HeadersStatus.Continue,
+    encodeData: (_piece, endStream) => (endStream ? DataStatus.Continue : DataStatus.StopIterationAndBuffer),
+  });
+  const counter = (): StreamFilter => ({
+    decodeHeaders: () => {
+      heads++;
+      return HeadersStatus.Continue;
+    },
+    encodeHeaders: () => {
+      heads++;
+      return HeadersStatus.Continue;
+    },
+  });
+  const port = await serve(counter, holder, counter, () => new Echo());
+  const client = await RawClient.connect(port);
+  client.send('POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  client.send('3\r\ndef\r\n0\r\n\r\n');
+  assert.equal((await client.response()).text, 'echo:abcdef');
+  assert.equal(heads, 4);
+  client.destroy();
+});
+
+/** A filter that adds what it is told in both directions. */
+function adder(request: string | undefined, response: string | undefined, stops: boolean): () => StreamFilter {
+  return () => {
+    let decoder: DecoderFilterCallbacks;
+    let encoder: EncoderFilterCallbacks;
+    return {
+      setDecoderCallbacks: (callbacks) => {
+        decoder = callbacks;
+      },
+      setEncoderCallbacks: (callbacks) => {
+        encoder = callbacks;
+      },
+      decodeHeaders: (_head, endStream) => {
+        if (endStream && request !== undefined) decoder.addDecodedData(Buffer.from(request));
+        return HeadersStatus.Continue;
+      },
+      encodeHeaders: (_head, endStream) => {
+        if (endStream && response !== undefined) encoder.addEncodedData(Buffer.from(response));
+        return stops && !endStream ? HeadersStatus.StopIteration : HeadersStatus.Continue;
+      },
+      encodeData: (_piece, endStream) =>
+        stops && !endStream ? DataStatus.StopIterationAndBuffer : DataStatus.Continue,
+      encodeTrailers: () => {
+        if (response !== undefined) encoder.addEncodedData(Buffer.from(response));
+        return TrailersStatus.Continue;
+      },
+    };
+  };
+}
+
+/** The terminal filter that answers with headers only, or with a body and trailers. */
+function answering(body: string | undefined): () => StreamFilter {
+  return () => {
+    let callbacks: DecoderFilterCallbacks;
+    return {
+      setDecoderCallbacks: (given) => {
+        callbacks = given;
+      },
+      decodeHeaders: () => {
+        callbacks.encodeHeaders({ status: 200, protocol: 'HTTP/1.1', headers: new HeaderMap() }, body === undefined);
+        if (body === undefined) return HeadersStatus.StopIteration;
+        callbacks.encodeData(Buffer.from(body), 0, body.length, false);
+        callbacks.encodeTrailers(new HeaderMap());
+        return HeadersStatus.StopIteration;
+      },
+    };
+  };
+}
+
+test('filters add bodies to messages without one, and before trailers', async () => {
+  const port = await serve(adder('made', undefined, false), () => new Echo());
+  assert.equal((await exchange(port, '/')).text, 'echo:made');
+  const bare = await serve(adder(undefined, 'made', false), answering(undefined));
+  assert.equal((await exchange(bare, '/')).text, 'made');
+  const through = await serve(adder(undefined, ' and more', false), answering('body'));
+  assert.equal((await exchange(through, '/')).text, 'body and more');
+  const held = await serve(adder(undefined, ' and more', true), answering('body'));
+  assert.equal((await exchange(held, '/')).text, 'body and more');
+});
+
+test('a local reply in the place of an answer goes past the filters that saw that answer', async () => {
+  let seen = 0;
+  const spy = (): StreamFilter => ({
+    encodeHeaders: () => {
+      seen++;
+      return HeadersStatus.Continue;
+    },
+  });
+  const refuse = (): StreamFilter => {
+    let callbacks: EncoderFilterCallbacks;
+    return {
+      setEncoderCallbacks: (given) => {
+        callbacks = given;
+      },
+      encodeHeaders: () => HeadersStatus.StopIteration,
+      encodeData: () => {
+        callbacks.sendLocalReply(502, 'not this', 'refused');
+        return DataStatus.StopIterationNoBuffer;
+      },
+    };
+  };
+  const port = await serve(spy, refuse, spy, answering('body'));
+  const answer = await exchange(port, '/');
+  assert.deepEqual([answer.status, answer.text, seen], [502, 'not this', 1]);
+});
+
+test('trailers that a filter adds come behind the body', async () => {
+  const trailers = new HeaderMap();
+  trailers.add(headerName('x-end'), '1');
+  let received: string | undefined;
+  const front = (): StreamFilter => ({
+    encodeTrailers: (map) => {
+      received = map.get(headerName('x-end'));
+      return TrailersStatus.Continue;
+    },
+  });
+  const back = (): StreamFilter => {
+    let callbacks: EncoderFilterCallbacks;
+    return {
+      setEncoderCallbacks: (given) => {
+        callbacks = given;
+      },
+      encodeData: (_piece, endStream) => {
+        if (endStream) callbacks.addEncodedTrailers(trailers);
+        return DataStatus.Continue;
+      },
+    };
+  };
+  const port = await serve(front, back, () => new Echo());
+  assert.equal((await exchange(port, '/')).text, 'echo:');
+  assert.equal(received, '1');
+});

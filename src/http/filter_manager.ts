@@ -2,123 +2,11 @@
 import type { Bytes } from '../../native-free/bytes/bytes.ts';
 import type { HeaderMap, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
 import { BodyBuffer } from '../common/body_buffer.ts';
-import type { StreamInfo } from '../common/stream_info.ts';
-import type { Route } from '../router/route_table.ts';
-import {
-  type BodyPiece,
-  DataStatus,
-  type DecoderFilterCallbacks,
-  type EncoderFilterCallbacks,
-  type FilterMaker,
-  HeadersStatus,
-  type StreamFilter,
-  TrailersStatus,
-} from '../spi/http_filter.ts';
+import { type BodyPiece, DataStatus, type FilterMaker, HeadersStatus, TrailersStatus } from '../spi/http_filter.ts';
 import type { ActiveStream } from './active_stream.ts';
+import { FilterEntry, Progress } from './filter_entry.ts';
 
 const noBytes = Buffer.alloc(0);
-
-/** Where one filter stands in one direction. */
-class Progress {
-  /** The filter stopped the iteration and has not resumed it. */
-  stopped = false;
-  /** Data is kept for the filter without showing it. */
-  stopAll = false;
-  buffer: BodyBuffer | undefined;
-  /** What is still to be handed on when the filter resumes. */
-  endStream = false;
-  trailers: HeaderMap | undefined;
-  /** The buffer is over its limit and the producer paused. */
-  pausing = false;
-}
-
-/** One filter of one stream, with the callbacks it was given. */
-class FilterEntry implements DecoderFilterCallbacks, EncoderFilterCallbacks {
-  readonly stream: ActiveStream;
-  readonly filter: StreamFilter;
-  readonly name: string;
-  readonly index: number;
-  readonly decoding = new Progress();
-  encoding: Progress | undefined;
-
-  constructor(stream: ActiveStream, filter: StreamFilter, name: string, index: number) {
-    this.stream = stream;
-    this.filter = filter;
-    this.name = name;
-    this.index = index;
-  }
-
-  get info(): StreamInfo {
-    return this.stream.info;
-  }
-  get request(): RequestHead {
-    return this.stream.request!;
-  }
-  get response(): ResponseHead | undefined {
-    return this.stream.response;
-  }
-  set response(head: ResponseHead | undefined) {
-    this.stream.response = head;
-  }
-  get responseTrailers(): HeaderMap | undefined {
-    return this.stream.responseTrailers;
-  }
-  get localReplyBody(): string {
-    return this.stream.localReplyBody;
-  }
-  get route(): Route | undefined {
-    return this.stream.route;
-  }
-  get perRouteConfig(): unknown {
-    return this.stream.route?.perFilterConfig(this.name);
-  }
-  get bufferLimit(): number {
-    return this.stream.bufferLimit;
-  }
-  get downstreamBlocked(): boolean {
-    return this.stream.downstreamBlocked;
-  }
-  sendLocalReply(status: number, body: string, details: string, flag = -1, edit?: (headers: HeaderMap) => void): void {
-    this.stream.sendLocalReply(status, body, details, flag, edit);
-  }
-  resetStream(details: string): void {
-    this.stream.resetStream(details);
-  }
-  setIdleTimeout(milliseconds: number): void {
-    this.stream.setIdleTimeout(milliseconds);
-  }
-  pauseRequest(): void {
-    this.stream.pauseRequest();
-  }
-  resumeRequest(): void {
-    this.stream.resumeRequest();
-  }
-  chooseRouteAgain(): Route | undefined {
-    return this.stream.chooseRouteAgain();
-  }
-  recreateStream(body: Buffer | undefined): void {
-    this.stream.recreateStream(body);
-  }
-  encodeInformational(head: ResponseHead): boolean {
-    return this.stream.encodeInformational(head);
-  }
-  encodeHeaders(head: ResponseHead, endStream: boolean): void {
-    this.stream.response = head;
-    this.stream.filters.encodeHeaders(head, endStream, this.stream.filters.last);
-  }
-  encodeData(bytes: Bytes, start: number, end: number, endStream: boolean): void {
-    this.stream.filters.encodeData(bytes, start, end, endStream, this.stream.filters.last);
-  }
-  encodeTrailers(trailers: HeaderMap): void {
-    this.stream.filters.encodeTrailers(trailers, this.stream.filters.last);
-  }
-  continueDecoding(): void {
-    this.stream.filters.continueDecoding(this.index);
-  }
-  continueEncoding(): void {
-    this.stream.filters.continueEncoding(this.index);
-  }
-}
 
 export class FilterManager {
   private readonly stream: ActiveStream;
@@ -129,6 +17,15 @@ export class FilterManager {
   private responseEndsWithHeaders = false;
   /** A local reply or a reset took over: what is under way must not go on. */
   private decodingOver = false;
+  /** An answer has begun its way through the filters. */
+  private encodingStarted = false;
+  /** Raised by each local reply: a loop that was under way then ends. */
+  private replies = 0;
+  /** The answer went past the filters: nothing that they still hold is sent. */
+  private bypassed = false;
+  /** What a filter adds in the callback that runs at present. */
+  private added: BodyBuffer | undefined;
+  private addedTrailers: HeaderMap | undefined;
 
   constructor(stream: ActiveStream, makers: readonly FilterMaker[]) {
     this.stream = stream;
@@ -155,9 +52,18 @@ export class FilterManager {
       if (filter.decodeHeaders === undefined) continue;
       const status = filter.decodeHeaders(head, endStream);
       if (this.decodingOver || this.destroyed) return;
-      if (status === HeadersStatus.Continue) continue;
-      decoding.stopped = true;
-      decoding.stopAll = status !== HeadersStatus.StopIteration;
+      const added = this.takeAdded();
+      if (status === HeadersStatus.Continue) {
+        if (added === undefined) continue;
+        this.decodeHeaders(head, false, i + 1);
+        this.decodeData(added, 0, added.length, endStream, i + 1);
+        return;
+      }
+      decoding.stop(status);
+      if (added !== undefined) {
+        this.requestEndsWithHeaders = false;
+        this.keepRequest(decoding, added, 0, added.length, endStream);
+      }
       return;
     }
   }
@@ -183,7 +89,7 @@ export class FilterManager {
       if (status === DataStatus.Continue) {
         if (!decoding.stopped) continue;
         decoding.stopped = false;
-        this.decodeHeaders(this.stream.request!, false, i + 1);
+        if (decoding.takeHeaders()) this.decodeHeaders(this.stream.request!, false, i + 1);
         const held = this.takeRequest(decoding);
         if (held !== undefined) this.decodeData(held, 0, held.length, false, i + 1);
         continue;
@@ -207,6 +113,12 @@ export class FilterManager {
       }
       const status = filter.decodeTrailers?.(trailers) ?? TrailersStatus.Continue;
       if (this.decodingOver || this.destroyed) return;
+      const added = this.takeAdded();
+      if (added !== undefined) {
+        if (decoding.stopped || status === TrailersStatus.StopIteration)
+          this.keepRequest(decoding, added, 0, added.length, false);
+        else this.decodeData(added, 0, added.length, false, i + 1);
+      }
       if (status === TrailersStatus.StopIteration) {
         decoding.stopped = true;
         decoding.trailers = trailers;
@@ -228,7 +140,7 @@ export class FilterManager {
     decoding.stopped = false;
     decoding.stopAll = false;
     const ends = this.requestEndsWithHeaders;
-    this.decodeHeaders(this.stream.request!, ends, index + 1);
+    if (decoding.takeHeaders()) this.decodeHeaders(this.stream.request!, ends, index + 1);
     const { endStream, trailers } = decoding;
     const held = this.takeRequest(decoding);
     decoding.endStream = false;
@@ -244,24 +156,40 @@ export class FilterManager {
   // === response, last filter to first ===
 
   encodeHeaders(head: ResponseHead, endStream: boolean, from: number): void {
+    this.encodingStarted = true;
     this.responseEndsWithHeaders = endStream;
+    const { replies } = this;
     for (let i = from; i >= 0; i--) {
       const entry = this.entries[i];
       if (entry.filter.encodeHeaders === undefined) continue;
       const status = entry.filter.encodeHeaders(head, endStream);
-      if (this.destroyed) return;
-      if (status === HeadersStatus.Continue) continue;
+      if (this.destroyed || this.replies !== replies) return;
+      const added = this.takeAdded();
+      const trailers = this.takeTrailers();
+      const more = added !== undefined || trailers !== undefined;
+      if (status === HeadersStatus.Continue) {
+        if (!more) continue;
+        this.encodeHeaders(head, false, i - 1);
+        if (added !== undefined) this.encodeData(added, 0, added.length, endStream && trailers === undefined, i - 1);
+        if (trailers !== undefined) this.encodeTrailers(trailers, i - 1);
+        return;
+      }
       entry.encoding ??= new Progress();
-      entry.encoding.stopped = true;
-      entry.encoding.stopAll = status !== HeadersStatus.StopIteration;
+      entry.encoding.stop(status);
+      if (!more) return;
+      this.responseEndsWithHeaders = false;
+      entry.encoding.trailers = trailers;
+      const ends = endStream && trailers === undefined;
+      this.keepResponse(entry.encoding, added ?? noBytes, 0, added?.length ?? 0, ends);
       return;
     }
     this.stream.encodeHeadersToCodec(head, endStream);
   }
 
   encodeData(bytes: Bytes, start: number, end: number, endStream: boolean, from: number): void {
+    const { replies } = this;
     for (let i = from; i >= 0; i--) {
-      if (this.destroyed) return;
+      if (this.destroyed || this.replies !== replies) return;
       const entry = this.entries[i];
       const { filter, encoding } = entry;
       if (encoding?.stopAll === true) {
@@ -275,15 +203,15 @@ export class FilterManager {
       }
       const piece = this.lend(bytes, start, end);
       const status = filter.encodeData(piece, endStream);
-      if (this.destroyed) return;
+      if (this.destroyed || this.replies !== replies) return;
       ({ bytes, start, end } = piece);
+      const trailers = this.takeTrailers();
       if (status === DataStatus.Continue) {
-        if (encoding === undefined || !encoding.stopped) continue;
-        encoding.stopped = false;
-        this.encodeHeaders(this.stream.response!, false, i - 1);
-        const held = encoding.buffer?.take();
-        if (held !== undefined) this.encodeData(held, 0, held.length, false, i - 1);
-        continue;
+        if (encoding?.stopped === true) this.releaseResponse(encoding, i);
+        if (trailers === undefined) continue;
+        this.encodeData(bytes, start, end, false, i - 1);
+        if (this.replies === replies) this.encodeTrailers(trailers, i - 1);
+        return;
       }
       entry.encoding ??= new Progress();
       entry.encoding.stopped = true;
@@ -295,35 +223,40 @@ export class FilterManager {
   }
 
   encodeTrailers(trailers: HeaderMap, from: number): void {
+    const { replies } = this;
     for (let i = from; i >= 0; i--) {
-      if (this.destroyed) return;
+      if (this.destroyed || this.replies !== replies) return;
       const { filter, encoding } = this.entries[i];
       if (encoding?.stopAll === true) {
         encoding.trailers = trailers;
         return;
       }
       const status = filter.encodeTrailers?.(trailers) ?? TrailersStatus.Continue;
-      if (this.destroyed) return;
+      if (this.destroyed || this.replies !== replies) return;
+      const added = this.takeAdded();
       if (encoding?.stopped === true || status === TrailersStatus.StopIteration) {
         const progress = encoding ?? new Progress();
         this.entries[i].encoding = progress;
         progress.stopped = true;
+        if (added !== undefined) this.keepResponse(progress, added, 0, added.length, false);
         progress.trailers = trailers;
         if (status === TrailersStatus.Continue) this.continueEncoding(i);
         return;
       }
+      if (added !== undefined) this.encodeData(added, 0, added.length, false, i - 1);
     }
+    if (this.destroyed || this.replies !== replies) return;
     this.stream.encodeTrailersToCodec(trailers);
   }
 
   continueEncoding(index: number): void {
     const { encoding } = this.entries[index];
-    if (encoding === undefined || !encoding.stopped || this.destroyed) return;
+    if (encoding === undefined || !encoding.stopped || this.destroyed || this.bypassed) return;
     const unseen = encoding.stopAll;
     encoding.stopped = false;
     encoding.stopAll = false;
     const ends = this.responseEndsWithHeaders;
-    this.encodeHeaders(this.stream.response!, ends, index - 1);
+    if (encoding.takeHeaders()) this.encodeHeaders(this.stream.response!, ends, index - 1);
     const { endStream, trailers } = encoding;
     const held = encoding.buffer?.take();
     encoding.endStream = false;
@@ -334,6 +267,33 @@ export class FilterManager {
       this.encodeData(body, 0, body.length, endStream, next);
     }
     if (trailers !== undefined) this.encodeTrailers(trailers, next);
+  }
+
+  /** The answer of the router; a local reply has taken its place when there was one. */
+  get answered(): boolean {
+    return this.replies > 0;
+  }
+
+  /**
+   * An answer of our own begins. True when it must go past the filters, since they have seen the headers of another one
+   * already, as in Envoy.
+   */
+  startLocalReply(): boolean {
+    this.replies++;
+    this.added = undefined;
+    this.addedTrailers = undefined;
+    this.bypassed = this.encodingStarted;
+    return this.bypassed;
+  }
+
+  /** Body bytes behind what the callback that runs at present was shown; they are copied. */
+  addBody(bytes: Bytes): void {
+    this.added ??= new BodyBuffer();
+    this.added.add(bytes, 0, bytes.length);
+  }
+
+  addTrailers(trailers: HeaderMap): void {
+    this.addedTrailers = trailers;
   }
 
   // === both ===
@@ -355,6 +315,28 @@ export class FilterManager {
     if (this.destroyed) return;
     this.destroyed = true;
     for (const entry of this.entries) entry.filter.onDestroy?.();
+  }
+
+  private takeAdded(): Buffer | undefined {
+    if (this.added === undefined) return undefined;
+    const bytes = this.added.take();
+    this.added = undefined;
+    return bytes;
+  }
+
+  private takeTrailers(): HeaderMap | undefined {
+    if (this.addedTrailers === undefined) return undefined;
+    const trailers = this.addedTrailers;
+    this.addedTrailers = undefined;
+    return trailers;
+  }
+
+  /** The filter lets go what it held, before the piece at hand. */
+  private releaseResponse(encoding: Progress, index: number): void {
+    encoding.stopped = false;
+    if (encoding.takeHeaders()) this.encodeHeaders(this.stream.response!, false, index - 1);
+    const held = encoding.buffer?.take();
+    if (held !== undefined) this.encodeData(held, 0, held.length, false, index - 1);
   }
 
   private lend(bytes: Bytes, start: number, end: number): BodyPiece {

@@ -82,6 +82,11 @@ export function joinRepeated(headers: HeaderMap, inline: ReadonlySet<HeaderName>
   const list = headers.names;
   for (let i = 0; i < list.length; i++) {
     const name = list[i];
-    if (inline.has(name) && list.indexOf(name, i + 1) >= 0) headers.set(name, headers.getAll(name)!);
+    if (inline.has(name) && list.indexOf(name, i + 1) >= 0) headers.set(name, joined(headers, name));
   }
+}
+
+/** Unlike `getAll`: an empty value adds nothing, not even its comma. */
+function joined(headers: HeaderMap, name: HeaderName): string {
+  return headers.values.filter((value, i) => headers.names[i] === name && value !== '').join(',');
 }

@@ -12,9 +12,10 @@ import type {
 import { chunkHeader, encodeResponseHead, encodeTrailers, lastChunk } from '../../native-free/http1/encoder.ts';
 import { responseFramingToSend } from '../../native-free/http1/framing.ts';
 import { Http1RequestDecoder } from '../../native-free/http1/request_decoder.ts';
+import { ResponseFlag } from '../common/response_flags.ts';
 import type { Connection, ConnectionCallbacks } from '../net/connection.ts';
 import { runLater } from '../net/event.ts';
-import type { RequestReceiver, ResponseEncoder, ServerCodecCallbacks } from './server_codec.ts';
+import type { RequestReceiver, ResponseEncoder, ServerCodecCallbacks, ServerConnection } from './server_codec.ts';
 
 export interface Http1ServerOptions {
   readonly decoder: RequestDecoderOptions;
@@ -27,7 +28,10 @@ export interface Http1ServerOptions {
 /** Reads this long mean that a body streams: the next ones go to a private buffer. */
 const bulkRead = 16 * 1024;
 
-export class Http1ServerConnection implements ConnectionCallbacks, RequestDecoderEvents, ResponseEncoder {
+export class Http1ServerConnection
+  implements ConnectionCallbacks, RequestDecoderEvents, ResponseEncoder, ServerConnection
+{
+  readonly multiplexed = false;
   protocol: Protocol = 'HTTP/1.1';
   upgrade = '';
   private readonly connection: Connection;
@@ -63,6 +67,10 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
     return this.connection.blocked;
   }
 
+  get idle(): boolean {
+    return this.stream === undefined;
+  }
+
   // === ConnectionCallbacks ===
 
   onData(bytes: Buffer, start: number, end: number): void {
@@ -96,7 +104,10 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
     this.stream = undefined;
     this.kept = undefined;
     if (stream !== undefined)
-      stream.onStreamReset(local ? 'downstream_local_disconnect' : 'downstream_remote_disconnect');
+      stream.onStreamReset(
+        local ? 'downstream_local_disconnect' : 'downstream_remote_disconnect',
+        ResponseFlag.DownstreamConnectionTermination,
+      );
     this.callbacks.onConnectionClosed(local, reason, stream !== undefined);
   }
 
@@ -231,6 +242,22 @@ export class Http1ServerConnection implements ConnectionCallbacks, RequestDecode
 
   resumeRequest(): void {
     this.connection.resumeReading();
+  }
+
+  // === ServerConnection ===
+
+  shutdownNotice(): void {}
+
+  goAway(): void {}
+
+  flush(): void {}
+
+  onHeadTimeout(): boolean {
+    return false;
+  }
+
+  abortAll(): void {
+    this.connection.closeNow();
   }
 
   runLater(): void {

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { fromJson } from '@bufbuild/protobuf';
+import { isGrpcType } from '../../native-free/grpc/content_type.ts';
 import { HeaderMap, type RequestHead, type ResponseHead } from '../../native-free/headers/header_map.ts';
 import { headerName } from '../../native-free/headers/header_name.ts';
+import { CONTENT_TYPE } from '../../native-free/headers/well_known.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { messageType, registry } from '../api/registry.ts';
 import { StreamInfo } from '../common/stream_info.ts';
 import type { FormatContext } from '../spi/format.ts';
-import { makeLocalReply } from './local_reply.ts';
+import { makeLocalReply, type RepliedRequest } from './local_reply.ts';
 import { LocalReplyConfig } from './local_reply_config.ts';
 
 function request(method: string, contentType?: string): RequestHead {
@@ -16,14 +18,21 @@ function request(method: string, contentType?: string): RequestHead {
   return { method, path: '/p', authority: 'h', scheme: 'http', protocol: 'HTTP/1.1', headers };
 }
 
+const asked = (method: string, isGrpc = false): RepliedRequest => ({
+  isHead: method === 'HEAD',
+  isGrpc,
+  grpcStatus: undefined,
+});
+const grpc = asked('POST', true);
+
 const nothing = () => {};
 const fields = (head: ResponseHead) => head.headers.names.map(({ text }, i) => `${text}=${head.headers.values[i]}`);
 
 test('a body brings its length and type, an empty one neither', () => {
-  const reply = makeLocalReply(request('GET'), 503, 'no', nothing, undefined);
+  const reply = makeLocalReply(asked('GET'), 503, 'no', nothing, undefined);
   assert.deepEqual([reply.body, fields(reply.head)], ['no', ['content-length=2', 'content-type=text/plain']]);
   const empty = makeLocalReply(
-    request('GET'),
+    asked('GET'),
     404,
     '',
     (head) => head.headers.set(headerName('content-type'), 'x'),
@@ -33,23 +42,24 @@ test('a body brings its length and type, an empty one neither', () => {
 });
 
 test('the answer to HEAD tells the length of the body it leaves out; 204 and 304 have none at all', () => {
-  const head = makeLocalReply(request('HEAD'), 503, 'no', nothing, undefined);
+  const head = makeLocalReply(asked('HEAD'), 503, 'no', nothing, undefined);
   assert.deepEqual([head.body, fields(head.head)], ['', ['content-length=2', 'content-type=text/plain']]);
   for (const status of [204, 304]) {
-    const bare = makeLocalReply(request('GET'), status, 'no', nothing, undefined);
+    const bare = makeLocalReply(asked('GET'), status, 'no', nothing, undefined);
     assert.deepEqual([bare.body, fields(bare.head)], ['', []]);
   }
 });
 
 test('a gRPC client is told by status 200, grpc-status and the body as grpc-message', () => {
-  const reply = makeLocalReply(request('POST', 'application/grpc+proto'), 503, 'caf\xc3\xa9 100%', nothing, undefined);
+  const reply = makeLocalReply(grpc, 503, 'caf\xc3\xa9 100%', nothing, undefined);
   assert.equal(reply.head.status, 200);
   assert.deepEqual(fields(reply.head), [
     'content-type=application/grpc',
     'grpc-status=14',
     'grpc-message=caf%C3%A9 100%25',
   ]);
-  assert.deepEqual(fields(makeLocalReply(request('POST', 'application/grpcx'), 503, '', nothing, undefined).head), []);
+  const exhausted = makeLocalReply({ ...grpc, grpcStatus: 8 }, 429, '', nothing, undefined);
+  assert.deepEqual(fields(exhausted.head), ['content-type=application/grpc', 'grpc-status=8']);
 });
 
 function configured(json: object, head: RequestHead, status: number, body: string) {
@@ -62,8 +72,12 @@ function configured(json: object, head: RequestHead, status: number, body: strin
   const info = new StreamInfo(undefined, 0, 0);
   info.responseCode = status;
   const stream = { info, request: head, response: undefined, responseTrailers: undefined, localReplyBody: '' };
-  return makeLocalReply(head, status, body, nothing, (reply, text) =>
-    config.rewrite(reply, text, stream as FormatContext),
+  return makeLocalReply(
+    asked(head.method, isGrpcType(head.headers.get(CONTENT_TYPE))),
+    status,
+    body,
+    nothing,
+    (reply, text) => config.rewrite(reply, text, stream as FormatContext),
   );
 }
 

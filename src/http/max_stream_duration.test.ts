@@ -10,7 +10,7 @@ function duration(grpcTimeout: string, own?: number, max?: number, offset?: numb
   const headers = new HeaderMap();
   if (grpcTimeout !== '') headers.add(headerName('grpc-timeout'), grpcTimeout);
   const route = { maxStreamDurationMs: own, grpcTimeoutHeaderMaxMs: max, grpcTimeoutHeaderOffsetMs: offset };
-  return maxStreamDuration(route as Route, { headers } as RequestHead);
+  return maxStreamDuration(route as Route, { headers } as RequestHead, 0);
 }
 
 test("the route's own limit, and none", () => {

@@ -61,7 +61,8 @@ function normalizePath(stream: ActiveStream, head: RequestHead, config: HttpConn
 }
 
 function refuse(stream: ActiveStream, status: number, details: string): true {
-  stream.manager.closeAfterResponse();
+  const { manager } = stream;
+  if (!manager.config.streamErrorOnInvalidMessage) manager.closeAfterResponse();
   stream.sendLocalReply(status, '', details, -1, undefined);
   return true;
 }

@@ -127,3 +127,31 @@ test('an id from outside is kept on request, without a word on tracing', () => {
   assert.equal(id(traced, { useRemoteAddress: false }), traced);
   assert.match(id('', { useRemoteAddress: false }) ?? '', /^[\da-f-]{36}$/);
 });
+
+test('te may say trailers in lower case alone, unless Connection names it', () => {
+  assert.ok(mutated([['te', 'gzip, trailers']], {}).includes('te=trailers'));
+  for (const value of ['Trailers', 'traileRS', 'trailers;q=1', 'xtrailers']) {
+    assert.ok(!mutated([['te', value]], {}).some((field) => field.startsWith('te=')), value);
+  }
+  const nominated = (value: string) =>
+    mutated(
+      [
+        ['connection', 'TE'],
+        ['te', value],
+      ],
+      {},
+    );
+  assert.ok(nominated('traileRS').includes('te=trailers'));
+  assert.ok(!nominated('gzip').some((field) => field.startsWith('te=')));
+});
+
+test('an empty value among repeated ones adds nothing to a joined header', () => {
+  const accept = (...values: string[]) =>
+    mutated(
+      values.map((value) => ['accept', value] as [string, string]),
+      {},
+    )[0];
+  assert.equal(accept('', '*/*'), 'accept=*/*');
+  assert.equal(accept('a', '', 'b'), 'accept=a,b');
+  assert.equal(accept('', ''), 'accept=');
+});

@@ -1,5 +1,6 @@
 /** Step 5 of the data path: what the connection manager changes in a request's headers before any filter sees them. */
 import type { HeaderMap, RequestHead } from '../../native-free/headers/header_map.ts';
+import type { HeaderName } from '../../native-free/headers/header_name.ts';
 import {
   CONNECTION,
   EXPECT,
@@ -58,6 +59,7 @@ export function mutateRequestHeaders(
   if (config.via !== '') appendVia(headers, config.via);
   if (edge && client.address.ip !== '') headers.set(X_ENVOY_EXTERNAL_ADDRESS, client.address.ip);
   if (config.generateRequestId) setRequestId(headers, edge, config);
+  config.forwardClientCert?.apply(headers, connection.tls);
   return client.address;
 }
 
@@ -71,20 +73,21 @@ export function takeExpectContinue(headers: HeaderMap): boolean {
 
 /** Fields of this connection alone, and those that Connection names (RFC 9110 section 7.6.1); `te: trailers` may pass, and all that asks for an upgrade. */
 function removeHopByHop(headers: HeaderMap, upgrade: boolean): void {
-  const trailers =
-    headers
-      .get(TE)
-      ?.split(',')
-      .some((part) => part.trim().toLowerCase() === 'trailers') === true;
   const nominated = upgrade ? undefined : headers.getAll(CONNECTION);
-  if (nominated !== undefined) {
-    const list = nominated.split(',').map((part) => part.trim().toLowerCase());
-    headers.removeIf((name) => list.includes(name.text));
-  }
-  if (upgrade) {
-    headers.removeIf((name) => (name.flags & HeaderRule.HopByHop) !== 0 && name !== CONNECTION && name !== UPGRADE);
-  } else headers.removeFlagged(HeaderRule.HopByHop);
-  if (trailers) headers.add(TE, 'trailers');
+  const list = nominated?.split(',').map((part) => part.trim().toLowerCase());
+  const trailers = allowsTrailers(headers.get(TE), list?.includes('te') === true);
+  if (list !== undefined) headers.removeIf((name) => list.includes(name.text));
+  const spares = (name: HeaderName) =>
+    (upgrade && (name === CONNECTION || name === UPGRADE)) || (trailers && name === TE);
+  headers.removeIf((name) => (name.flags & HeaderRule.HopByHop) !== 0 && !spares(name));
+  if (trailers) headers.set(TE, 'trailers');
+}
+
+/** Envoy reads the value in any case only where Connection names it. */
+function allowsTrailers(te: string | undefined, anyCase: boolean): boolean {
+  if (te === undefined) return false;
+  const value = anyCase ? te.toLowerCase() : te;
+  return value.split(',').some((part) => part.trim() === 'trailers');
 }
 
 /** At the edge the peer is the client, unless trusted hops stand before us; it is appended to X-Forwarded-For. */
@@ -131,6 +134,8 @@ function setForwardedProto(head: RequestHead, config: HttpConnectionManagerConfi
   if (config.schemeToSet !== '') headers.set(X_FORWARDED_PROTO, config.schemeToSet);
   const proto = headers.get(X_FORWARDED_PROTO)!.toLowerCase();
   if (config.schemeToSet !== '') head.scheme = config.schemeToSet;
+  // What the client itself says stays, even if it does not agree.
+  else if (head.protocol === 'HTTP/2' && head.scheme !== '') return;
   else if (proto === 'https' || proto === 'http') head.scheme = proto;
   else head.scheme = secure ? 'https' : 'http';
 }
@@ -143,7 +148,7 @@ function removeUntrusted(
   edge: boolean,
   config: HttpConnectionManagerConfig,
 ): void {
-  let drop: number = HeaderRule.ClientCert;
+  let drop: number = config.forwardClientCert === undefined ? HeaderRule.ClientCert : 0;
   if (!internal) drop |= HeaderRule.Internal;
   if (edge) drop |= HeaderRule.EdgeOnly;
   if ((rules & drop) !== 0) headers.removeFlagged(drop);

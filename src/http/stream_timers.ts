@@ -1,6 +1,5 @@
 /** Step 5 of the data path: the timers of one stream, and what the client is told when one runs out. */
-import type { HeaderMap } from '../../native-free/headers/header_map.ts';
-import { CONTENT_TYPE, GRPC_STATUS } from '../../native-free/headers/well_known.ts';
+import { GrpcStatus } from '../../native-free/grpc/status.ts';
 import { now } from '../common/clock.ts';
 import { ResponseFlag } from '../common/response_flags.ts';
 import { HTTP } from '../common/stats/layouts.ts';
@@ -12,8 +11,6 @@ const StreamIdle = 0;
 const RequestTimeout = 1;
 const MaxDuration = 2;
 const PeriodicLog = 3;
-
-const deadlineExceeded = '4';
 
 export class StreamTimers {
   /** When a byte last moved in either direction: the idle timer looks at it only when it runs out. */
@@ -105,9 +102,8 @@ export class StreamTimers {
   private onMaxDuration(): void {
     const { stream } = this;
     this.config.stats[HTTP.slot.downstream_rq_max_duration_reached]++;
-    const grpc = stream.request?.headers.get(CONTENT_TYPE)?.startsWith('application/grpc') === true;
     const status = stream.requestDone ? 504 : 408;
-    const edit = grpc ? (headers: HeaderMap) => headers.set(GRPC_STATUS, deadlineExceeded) : undefined;
-    stream.sendLocalReply(status, 'downstream duration timeout', 'max_duration_timeout', -1, edit);
+    const text = 'downstream duration timeout';
+    stream.sendLocalReply(status, text, 'max_duration_timeout', -1, undefined, GrpcStatus.DeadlineExceeded);
   }
 }

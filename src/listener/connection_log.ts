@@ -12,6 +12,7 @@ export function logConnection(stream: StreamInfo, connection: Connection, logger
     stream.bytesReceived = connection.socket.bytesRead;
     stream.bytesSent = connection.socket.bytesWritten;
   }
+  stream.dynamicMetadata ??= stream.connection?.dynamicMetadata;
   const context: FormatContext = {
     info: stream,
     request: undefined,

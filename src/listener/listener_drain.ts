@@ -20,11 +20,24 @@ export interface ProcessDrain extends DrainState {
 export class ListenerDrain implements DrainState {
   private readonly process: ProcessDrain;
   private readonly drainType: number;
+  private readonly whole: DrainState | undefined;
   private startedAt = -1;
 
-  constructor(process: ProcessDrain, drainType: number) {
+  /** `whole` is the listener whose chain this is of; a chain may be left out of its listener while that goes on. */
+  constructor(process: ProcessDrain, drainType: number, whole?: DrainState) {
     this.process = process;
     this.drainType = drainType;
+    this.whole = whole;
+  }
+
+  /** Of one chain: it drains with its listener, or alone. */
+  ofChain(): ListenerDrain {
+    return new ListenerDrain(this.process, this.drainType, this);
+  }
+
+  /** Milliseconds a sequence takes. */
+  get time(): number {
+    return this.process.drainTime;
   }
 
   /** Begins a drain sequence; one that runs goes on. */
@@ -34,8 +47,10 @@ export class ListenerDrain implements DrainState {
 
   /** Asked anew for each answer, so that connections go one by one over the drain time and do not all come back at once. */
   get draining(): boolean {
-    const { process, startedAt } = this;
-    if (process.draining || (process.healthFailed && this.drainType === DrainType.Default)) return true;
+    const { process, startedAt, whole } = this;
+    if (whole !== undefined) {
+      if (whole.draining) return true;
+    } else if (process.draining || (process.healthFailed && this.drainType === DrainType.Default)) return true;
     if (startedAt < 0) return false;
     return process.immediate || Math.random() * process.drainTime < now - startedAt;
   }

@@ -32,14 +32,18 @@ const mostBacklog = 65_535;
 export class Acceptor {
   readonly address: Address;
   private readonly server: Server;
+  private listening = false;
   private readonly options: AcceptOptions;
+  /** Another listener may take the socket over, with all that waits in its queue. */
+  onAccept: OnAccept;
 
   constructor(options: AcceptOptions, onAccept: OnAccept) {
     this.options = options;
+    this.onAccept = onAccept;
     this.address = options.address;
     const accept = (connection: Connection) => {
       if (options.socket !== undefined) setOptions(connection.socket, options.socket);
-      onAccept(connection, this);
+      this.onAccept(connection, this);
       if (!connection.started) connection.start();
     };
     this.server = createServer({ noDelay: true, allowHalfOpen: true, highWaterMark: 1 }, (socket) =>
@@ -50,9 +54,19 @@ export class Acceptor {
     });
   }
 
-  /** Binds and listens; `done` gets the error, if any. */
+  /** Whether another one would be the same socket with the same options. */
+  sameAs(other: Acceptor): boolean {
+    return JSON.stringify(this.options) === JSON.stringify(other.options);
+  }
+
+  /** Binds and listens, unless it was taken over and does so already; `done` gets the error, if any. */
   listen(done: (error: NodeJS.ErrnoException | undefined) => void): void {
     const { address, mode, reusePort, backlog } = this.options;
+    if (this.listening) {
+      done(undefined);
+      return;
+    }
+    this.listening = true;
     const fail = (error: NodeJS.ErrnoException) => done(error);
     this.server.once('error', fail);
     const unix = isPipe(address) ? new UnixPath(address.text) : undefined;

@@ -1,15 +1,17 @@
-/** A TCP connection as both ends of the data path use it: lent reads, gathered writes, one flush an event, bounded closing. */
+/** A connection as both ends of the data path use it, plain or TLS: lent reads, gathered writes, one flush an event, bounded closing. */
 import type { Socket } from 'node:net';
 import { ipAddress, pipeAddress } from '../common/address.ts';
 import { tick } from '../common/clock.ts';
-import type { Address } from '../common/stream_info.ts';
+import type { Address, TlsInfo } from '../common/stream_info.ts';
 import { Timer } from '../common/timers.ts';
-import { markDirty, runEvent } from './event.ts';
+import { nextConnectionId } from './connection_ids.ts';
+import { markDirty, runEvent, runLater } from './event.ts';
 import { type ReadLease, readBufferFor, releaseLease, takeLease, unpinLease } from './read_buffers.ts';
 import { countSocket } from './socket_budget.ts';
 
 /** What a connection tells its owner. Bytes are lent for the call. `onClosed` comes exactly once and last. */
 export interface ConnectionCallbacks {
+  /** Upstream: connected, and the TLS handshake done where there is one. Downstream: the handshake is done; plain connections never call it. */
   onConnected?(): void;
   onData(bytes: Buffer, start: number, end: number): void;
   /** The peer sent FIN; nothing more will be read. */
@@ -31,15 +33,32 @@ export interface ByteCounters {
   readonly waiting?: number;
 }
 
+/** Who sets up TLS on connections (src/net/tls): one object for all connections of a filter chain or a cluster. */
+export interface TlsStarter {
+  /** Makes the handshake of one connection; bytes the socket reads come to the answer until it has put a TLS socket in place. */
+  start(connection: Connection): TlsHandshake;
+}
+
+/** One handshake. It ends with `connection.onSecure()`, or with `connection.failTransport()`. */
+export interface TlsHandshake {
+  /** What the peer sent before a TLS socket was there; bytes are lent for the call. */
+  onBytes(bytes: Buffer, length: number): void;
+  /** The connection has closed before the handshake was done. */
+  onGone(): void;
+}
+
 /** Bodies up to this size are appended to the text of a head and leave in the same string. */
 const inlineBody = 2048;
 const slabSize = 64 * 1024;
 /** Private bytes from this size on are cheaper to hand over than to copy. */
 const handOverFrom = 8 * 1024;
 
-let lastId = 0;
 /** The lease the bytes of the current `onData` call lie in; undefined when they lie in the shared buffer. */
 let currentLease: ReadLease | undefined;
+/** Bytes of the current `onData` call that nobody else will write to. */
+let privateBytes: Buffer | undefined;
+/** A TLS socket tells a loop turn late that a write has left; only this many bytes (and more) are a peer that does not take them. */
+export const tlsHighWater = 64 * 1024;
 /** One slab for the thread: free again at once unless a socket could not take all of it. */
 let slab = Buffer.allocUnsafeSlow(slabSize);
 
@@ -47,7 +66,8 @@ const DelayedClose = 0;
 
 export class Connection {
   readonly id: number;
-  readonly socket: Socket;
+  /** With TLS the one of the engine, once the client has said hello. */
+  socket: Socket;
   callbacks: ConnectionCallbacks;
   counters: ByteCounters | undefined;
   /** Set while a body streams in: reads then go to a private buffer that can be sent on without a copy. */
@@ -59,14 +79,34 @@ export class Connection {
   /** True between a write that did not leave at once and its drain. */
   blocked = false;
   closed = false;
+  /** The TLS session, from the end of the handshake on; undefined on plain connections. */
+  tls: TlsInfo | undefined;
+  /** Why the transport failed, in Envoy's words (`TLS_error:|…:TLS_error_end`); empty when it did not. */
+  transportFailureReason = '';
   /** It was closed because its peer did not close in time. */
   closeTimedOut = false;
+  /** Why its owner closes it, in Envoy's words; empty for no reason that Envoy names. */
+  closeReason = '';
   dirty = false;
+  private resetByUs = false;
   private closing = false;
   private peerEnded = false;
   /** Reading begins with `start()`: until then a pause only counts. */
   started = true;
   private pauses = 0;
+  /** Bytes do not go straight to the owner: there is a handshake, or something unread. */
+  private detour = false;
+  /** Until the handshake is over. */
+  private handshake: TlsHandshake | undefined;
+  /** What waits for a TLS socket to be sent by. */
+  private held: Buffer[] | undefined;
+  /** Bytes that were read and given back, in front of those to come. */
+  private unreadBytes: Buffer | undefined;
+  private startedTls = false;
+  private endAfterUnread = false;
+  private endAfterHandshake = false;
+  /** The socket below TLS. */
+  private readonly transport: Socket;
   /** Bytes that were gathered before they must leave; at most the slab, less with a smaller buffer limit. */
   private readonly gatherLimit: number;
   private readonly readBuffer: Buffer;
@@ -85,18 +125,126 @@ export class Connection {
   private readonly drained = () => runEvent(this, onDrain);
 
   constructor(socket: Socket, callbacks: ConnectionCallbacks, bufferLimit: number) {
-    this.id = ++lastId;
+    this.id = nextConnectionId();
     this.socket = socket;
+    this.transport = socket;
     this.callbacks = callbacks;
     this.bufferLimit = bufferLimit;
     countSocket(1);
     this.readBuffer = readBufferFor(bufferLimit);
     this.gatherLimit = Math.min(slabSize, this.readBuffer.length);
+    this.listen(socket);
+  }
+
+  private listen(socket: Socket): void {
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.error = error.code ?? error.message;
     });
-    socket.on('end', () => runEvent(this, onEnd));
-    socket.on('close', () => runEvent(this, onClose));
+    socket.on('end', () => {
+      if (this.socket === socket) runEvent(this, onEnd);
+    });
+    // A TLS socket closes behind the one below it, and knows why.
+    socket.on('close', () => {
+      if (this.socket === socket) runEvent(this, onClose);
+    });
+  }
+
+  /**
+   * Speaks TLS from here on; before the first byte is read, or after all that was read has been given back. The owner may
+   * write and pause at once: output leaves, and pauses hold, when the handshake is done and `onConnected` has been called.
+   */
+  startTls(starter: TlsStarter): void {
+    this.startedTls = true;
+    this.held = [];
+    this.handshake = starter.start(this);
+    this.detour = true;
+  }
+
+  /** It speaks TLS, or is about to. */
+  get isTls(): boolean {
+    return this.startedTls;
+  }
+
+  /** Puts the TLS socket in the place of the one it is made over; its handshake goes on. */
+  setTlsSocket(socket: Socket): void {
+    this.socket = socket;
+    this.listen(socket);
+  }
+
+  /** The handshake is done and the peer is who it must be. */
+  onSecure(session: TlsInfo): void {
+    if (this.isClosing) return;
+    const { held, socket } = this;
+    this.handshake = undefined;
+    this.held = undefined;
+    this.detour = this.unreadBytes !== undefined;
+    this.tls = session;
+    for (const bytes of held ?? []) socket.write(bytes);
+    if (this.pauses > 0) socket.pause();
+    this.callbacks.onConnected?.();
+    if (this.blocked && this.isFull) socket.once('drain', this.drained);
+    else if (this.blocked) this.onDrained();
+    if (this.endAfterHandshake && !this.isClosing) this.endWrites();
+  }
+
+  /** The transport is of no use any more, as if the peer had closed it; `reason` is Envoy's text, empty when it has none. */
+  failTransport(reason: string): void {
+    if (this.closed) return;
+    this.transportFailureReason ||= reason;
+    this.peerEnded = true;
+    this.closing = true;
+    this.socket.destroy();
+  }
+
+  /** Gives back bytes that were read: the owner of the next event gets them first, the engine when TLS starts. They are copied. */
+  unread(bytes: Buffer, start = 0, end = bytes.length): void {
+    if (start === end) return;
+    const copy = Buffer.from(bytes.subarray(start, end));
+    this.unreadBytes = this.unreadBytes === undefined ? copy : Buffer.concat([copy, this.unreadBytes]);
+    this.detour = true;
+    runLater(this);
+  }
+
+  /** Delivers what was given back, unless the owner takes nothing for now. */
+  runLater(): void {
+    const bytes = this.unreadBytes;
+    if (bytes === undefined || this.closed || (this.pauses > 0 && this.handshake === undefined)) return;
+    this.unreadBytes = undefined;
+    this.detour = this.handshake !== undefined;
+    this.onBytes(bytes, bytes.length);
+    if (!this.endAfterUnread || this.unreadBytes !== undefined) return;
+    this.endAfterUnread = false;
+    runEvent(this, onEnd);
+  }
+
+  /** True when the bytes are taken care of: by the handshake, or behind what is unread. */
+  private takeDetour(bytes: Buffer, length: number): boolean {
+    this.runLater();
+    if (this.unreadBytes !== undefined) {
+      this.unreadBytes = Buffer.concat([this.unreadBytes, bytes.subarray(0, length)]);
+      return true;
+    }
+    if (this.handshake === undefined) return false;
+    runEvent(this, onHandshakeBytes, bytes, length);
+    return true;
+  }
+
+  /** FIN comes behind what is unread. */
+  holdEnd(): boolean {
+    this.runLater();
+    this.endAfterUnread = this.unreadBytes !== undefined && !this.isClosing;
+    return this.endAfterUnread;
+  }
+
+  /** The peer left before the handshake was done. */
+  endHandshake(): boolean {
+    if (this.handshake === undefined) return false;
+    this.failTransport('');
+    return true;
+  }
+
+  onHandshakeBytes(bytes: Buffer, length: number): void {
+    if (!this.isClosing) this.handshake?.onBytes(bytes, length);
   }
 
   /** The `onread.buffer` of the socket: which buffer the next read goes to; undefined keeps the present one. */
@@ -124,8 +272,16 @@ export class Connection {
     currentLease = undefined;
   }
 
+  /** Bytes in a buffer that is never written to again. */
+  onPrivateBytes(bytes: Buffer): void {
+    privateBytes = bytes;
+    this.onBytes(bytes, bytes.length);
+    privateBytes = undefined;
+  }
+
   /** Bytes in a buffer that stays as it is for the call. */
   onBytes(bytes: Buffer, length: number): void {
+    if (this.detour && this.takeDetour(bytes, length)) return;
     tick();
     const { counters } = this;
     if (counters !== undefined) counters.stats[counters.received] += length;
@@ -151,7 +307,7 @@ export class Connection {
     if (this.closing || this.closed || start === end) return;
     const length = end - start;
     const { text } = this;
-    if (length >= handOverFrom && text === '' && this.slabUsed === 0 && currentLease?.buffer === bytes) {
+    if (length >= handOverFrom && text === '' && this.slabUsed === 0 && isPrivate(bytes)) {
       this.handOver(bytes, start, end);
       return;
     }
@@ -176,24 +332,33 @@ export class Connection {
       const { text } = this;
       this.text = '';
       this.count(text.length);
-      this.socket.write(text, 'latin1');
+      if (this.held === undefined) this.socket.write(text, 'latin1');
+      else this.held.push(Buffer.from(text, 'latin1'));
     } else return;
-    if (this.socket.writableLength > 0) this.block();
+    if (this.isFull) this.block();
+  }
+
+  /** The peer must take something before more is written. A TLS socket owns up to every write a loop turn late. */
+  private get isFull(): boolean {
+    if (this.held !== undefined) return this.held.length > 0;
+    return this.socket.writableLength >= (this.tls === undefined ? 1 : tlsHighWater);
   }
 
   /** Stops reading until as many `resumeReading()` calls have come. */
   pauseReading(): void {
-    if (this.pauses++ === 0 && this.started && !this.closed) this.socket.pause();
+    if (this.pauses++ === 0 && this.started && !this.closed && this.handshake === undefined) this.socket.pause();
   }
 
   resumeReading(): void {
-    if (--this.pauses === 0 && this.started && !this.closed) this.socket.resume();
+    if (--this.pauses !== 0 || !this.started || this.closed || this.handshake !== undefined) return;
+    this.socket.resume();
+    if (this.unreadBytes !== undefined) runLater(this);
   }
 
   /** Begins to read, unless the owner has paused: Node reads once in any case after a pause that follows a resume. */
   start(): void {
     this.started = true;
-    if (this.pauses === 0 && !this.socket.destroyed) this.socket.resume();
+    if ((this.pauses === 0 || this.handshake !== undefined) && !this.socket.destroyed) this.socket.resume();
   }
 
   /** Closes at once; unsent bytes are lost. */
@@ -208,7 +373,10 @@ export class Connection {
     if (this.closed) return;
     this.closing = true;
     if (this.socket.remoteFamily === undefined) this.socket.destroy();
-    else this.socket.resetAndDestroy();
+    else {
+      this.resetByUs = true;
+      this.transport.resetAndDestroy();
+    }
   }
 
   /**
@@ -219,10 +387,12 @@ export class Connection {
     if (this.closed || this.closing) return;
     this.flush();
     this.closing = true;
-    if (delay === 0 && !this.blocked) {
+    if (this.handshake !== undefined || (delay === 0 && !this.blocked && this.tls === undefined)) {
       this.socket.destroy();
       return;
     }
+    // TLS says goodbye (close_notify) behind what was written; a socket that is just destroyed does not.
+    if (this.tls !== undefined && delay === 0) this.blocked = true;
     this.closeDelay = delay;
     this.endWrites();
     while (this.pauses > 0) this.resumeReading();
@@ -235,7 +405,8 @@ export class Connection {
   shutdownWrite(): void {
     if (this.closed || this.closing) return;
     this.flush();
-    this.endWrites();
+    if (this.handshake === undefined) this.endWrites();
+    else this.endAfterHandshake = true;
   }
 
   /** Node tells no 'drain' once the end is asked for. */
@@ -246,6 +417,12 @@ export class Connection {
 
   get isClosing(): boolean {
     return this.closing || this.closed;
+  }
+
+  /** How it ended, or that it has not: in Envoy's words. */
+  get closeType(): 'Normal' | 'LocalReset' | 'RemoteReset' {
+    if (this.resetByUs) return 'LocalReset';
+    return this.error === 'ECONNRESET' ? 'RemoteReset' : 'Normal';
   }
 
   get remoteAddress(): Address {
@@ -300,27 +477,46 @@ export class Connection {
     this.slabUsed = 0;
     slabHolder = undefined;
     this.count(used);
-    this.socket.write(slab.subarray(0, used));
     // What the socket still holds is no longer ours to write to.
-    if (this.socket.writableLength > 0) slab = Buffer.allocUnsafeSlow(slabSize);
+    if (this.send(slab.subarray(0, used))) slab = Buffer.allocUnsafeSlow(slabSize);
+  }
+
+  /** Writes to the socket; true when that goes on reading the bytes. TLS has encrypted them, unless a write is under way. */
+  private send(bytes: Buffer): boolean {
+    const { socket, held } = this;
+    if (held !== undefined) {
+      held.push(Buffer.from(bytes));
+      return false;
+    }
+    const encrypts = this.tls !== undefined && socket.writableLength === 0;
+    socket.write(bytes);
+    return !encrypts && socket.writableLength > 0;
   }
 
   private handOver(bytes: Buffer, start: number, end: number): void {
-    const lease = currentLease !== undefined && currentLease.buffer === bytes ? currentLease : undefined;
-    const piece = lease === undefined ? Buffer.from(bytes.subarray(start, end)) : bytes.subarray(start, end);
+    const { socket } = this;
+    const encrypts = this.tls !== undefined && socket.writableLength === 0;
+    // A TLS socket tells too late when a lease would be free again.
+    const kept = encrypts || (this.tls === undefined ? isPrivate(bytes) : bytes === privateBytes);
+    const piece = kept ? bytes.subarray(start, end) : Buffer.from(bytes.subarray(start, end));
     const gathered = this.slabUsed > 0 || this.text !== '';
-    if (gathered) this.socket.cork();
+    if (gathered) socket.cork();
     this.flush();
     this.count(piece.length);
-    this.socket.write(piece);
-    if (gathered) this.socket.uncork();
-    if (this.socket.writableLength === 0) return;
-    if (lease !== undefined) {
-      lease.pins++;
-      this.pinned ??= [];
-      this.pinned.push(lease);
-    }
-    this.block();
+    if (this.held === undefined) socket.write(piece);
+    else this.held.push(Buffer.from(piece));
+    if (gathered) socket.uncork();
+    if (this.held === undefined && this.tls === undefined && socket.writableLength > 0) this.pin(bytes);
+    if (this.isFull) this.block();
+  }
+
+  /** The socket goes on reading these bytes: their buffer is not used again until it has drained. */
+  private pin(bytes: Buffer): void {
+    const lease = currentLease;
+    if (lease === undefined || lease.buffer !== bytes) return;
+    lease.pins++;
+    this.pinned ??= [];
+    this.pinned.push(lease);
   }
 
   private count(bytes: number): void {
@@ -332,7 +528,7 @@ export class Connection {
     this.noteWaiting(this.socket.writableLength);
     if (this.blocked) return;
     this.blocked = true;
-    this.socket.once('drain', this.drained);
+    if (this.held === undefined) this.socket.once('drain', this.drained);
     this.callbacks.onBlocked();
   }
 
@@ -372,6 +568,10 @@ export class Connection {
     this.unpin();
     if (this.lease !== undefined) releaseLease(this.lease);
     this.lease = undefined;
+    this.unreadBytes = undefined;
+    this.held = undefined;
+    this.handshake?.onGone();
+    this.handshake = undefined;
     this.callbacks.onClosed(this.closing && !this.peerEnded, this.error);
   }
 }
@@ -382,12 +582,22 @@ function onData(connection: Connection, bytes: Buffer, length: number): void {
   if (!connection.isClosing) connection.callbacks.onData(bytes, 0, length);
 }
 
+function onHandshakeBytes(connection: Connection, bytes: Buffer, length: number): void {
+  connection.onHandshakeBytes(bytes, length);
+}
+
+/** True when the bytes lie where nobody writes until they have left. */
+function isPrivate(bytes: Buffer): boolean {
+  return bytes === privateBytes || (currentLease !== undefined && currentLease.buffer === bytes);
+}
+
 function onEnd(connection: Connection): void {
   tick();
   if (connection.isClosing) {
     connection.socket.destroy();
     return;
   }
+  if (connection.holdEnd() || connection.endHandshake()) return;
   connection.markPeerEnded();
   connection.callbacks.onEnd();
 }

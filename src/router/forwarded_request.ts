@@ -1,6 +1,10 @@
 /** Step 7 of the data path: one request on its way to a cluster: its tries, its timers, its copies, and the answer back. */
+import { isGrpcType } from '../../native-free/grpc/content_type.ts';
+import { grpcToHttpStatus, parseGrpcStatus } from '../../native-free/grpc/status.ts';
 import type { HeaderMap, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
 import {
+  CONTENT_TYPE,
+  GRPC_STATUS,
   X_ENVOY_ATTEMPT_COUNT,
   X_ENVOY_OVERLOADED,
   X_ENVOY_UPSTREAM_SERVICE_TIME,
@@ -39,6 +43,7 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
   private readonly cluster: Cluster;
   private readonly charges: RequestCharges;
   private readonly timers: RequestTimers;
+  private readonly isGrpc: boolean;
   private upstream: UpstreamRequest | undefined;
   /** Undefined: there is but this try. */
   private retries: Retries | undefined;
@@ -49,6 +54,8 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
   private overflowed = false;
   private trailers: HeaderMap | undefined;
   private requestDone = false;
+  /** The head said that nothing follows; a body that turns out empty is still framed as one. */
+  private bodiless = false;
   private responseStarted = false;
   private paused = false;
   private responsePaused = false;
@@ -59,7 +66,8 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     this.callbacks = callbacks;
     this.route = route;
     this.cluster = cluster;
-    this.charges = new RequestCharges(cluster, route, request, info);
+    this.isGrpc = isGrpcType(request.headers.get(CONTENT_TYPE));
+    this.charges = new RequestCharges(cluster, route, request, info, this.isGrpc && config.suppressGrpcFailureCodes);
     this.timers = new RequestTimers(this, requestTimeouts(route, request, config.respectExpectedTimeout));
   }
 
@@ -85,6 +93,7 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
       return;
     }
     if (log.debugOn) log.debug(`${this.tag}cluster '${cluster.name}' match for URL '${head.path}'`);
+    this.bodiless = endStream;
     if (endStream) this.finishRequest();
     // An upgrade has no end to wait for: the time until it is answered runs from its head.
     else if (isUpgrade(head)) this.timers.startResponse();
@@ -150,22 +159,25 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
   }
 
   private replyNoHost(): void {
-    this.cluster.stats[CLUSTER.slot.upstream_cx_none_healthy]++;
     this.reply(503, 'no healthy upstream', 'no_healthy_upstream', ResponseFlag.NoHealthyUpstream);
   }
 
   private startTry(host: Host): void {
     const { info } = this.callbacks;
     info.upstreamHost = host;
+    info.upstreamLocalAddress = undefined;
+    info.upstreamConnectionId = 0;
     info.upstreamRequestAttemptCount = this.attempts;
     this.retries?.onTried(host);
     this.route.rewriteHost(this.callbacks.request, host.hostname, !this.config.suppressEnvoyHeaders);
     this.upstream = new UpstreamRequest(this, host);
-    const { priority, terminatesConnect } = this.route;
+    const { priority } = this.route;
     const cluster = this.cluster;
-    const tunnel = this.callbacks.request.method === 'CONNECT' && terminatesConnect;
-    if (tunnel) this.upstream.startTunnel(cluster, cluster.breakerOf(priority));
-    else this.upstream.start(cluster, priority);
+    const tunnel = this.route.connectTermination(this.callbacks.request.method);
+    if (tunnel !== undefined) {
+      const preface = tunnel.header?.(info.connection);
+      this.upstream.startTunnel(cluster, cluster.breakerOf(priority), info.connection, preface);
+    } else this.upstream.start(cluster, priority, this.callbacks.request, info.connection);
   }
 
   private finishRequest(): void {
@@ -230,9 +242,13 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
   onUpstreamReady(upstream: UpstreamRequest): void {
     const { info, request } = this.callbacks;
     const stream = upstream.stream!;
+    // A host of LOGICAL_DNS may have moved since the connection was made.
+    info.upstreamHost = stream.host;
     info.upstreamLocalAddress = stream.localAddress;
+    info.poolReadyDuration = Math.floor(now - upstream.startedAt);
     info.upstreamConnectionId = stream.connectionId;
-    info.upstreamProtocol = 'HTTP/1.1';
+    info.upstreamTls = stream.tls;
+    info.upstreamProtocol = stream.protocol;
     info.firstUpstreamByteSent = now;
     info.lastUpstreamByteSent = now;
     this.charges.count('upstream_rq_total');
@@ -240,13 +256,14 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
       log.debug(`${this.tag}pool ready on connection ${stream.connectionId} to ${upstream.host.address}`);
     const body = this.body?.peek();
     const ends = this.requestDone && this.trailers === undefined;
-    stream.sendHeaders(request, ends && body === undefined);
+    stream.sendHeaders(request, this.bodiless);
     if (wireBytes.counted) {
       info.upstreamBytes = new WireBytes();
-      info.upstreamBytes.requestSent(request, ends && body === undefined);
+      info.upstreamBytes.requestSent(request, this.bodiless);
       if (body !== undefined) info.upstreamBytes.bodySent(body.length, ends);
     }
     if (body !== undefined) stream.sendData(body, 0, body.length, ends);
+    else if (ends && !this.bodiless) stream.sendData(noBytes, 0, 0, true);
     if (this.trailers !== undefined) stream.sendTrailers(this.trailers);
     if (!this.mayReplay) this.body = undefined;
     if (this.requestDone) this.timers.startTry();
@@ -256,7 +273,9 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
 
   /** Of a host's informational answers Envoy forwards at most 100; the try that sent it must stand then. */
   onUpstreamInformational(head: ResponseHead): void {
-    if (head.status !== 100 || !this.callbacks.encodeInformational(head)) return;
+    if (head.status !== 100) return;
+    this.charges.code(100);
+    if (!this.callbacks.encodeInformational(head)) return;
     this.retries?.stop();
     this.retries = undefined;
   }
@@ -277,7 +296,7 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     this.retries = undefined;
     this.body = undefined;
     this.responseStarted = true;
-    this.chargeResponse(upstream.host, status);
+    this.chargeResponse(upstream.host, head, endStream);
     // Envoy counts it from the end of the request: an earlier answer has none.
     if (!this.config.suppressEnvoyHeaders && this.requestDone) {
       head.headers.set(X_ENVOY_UPSTREAM_SERVICE_TIME, String(Math.round(now - upstream.startedAt)));
@@ -302,11 +321,16 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
   onUpstreamData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
     this.callbacks.info.upstreamBytes?.bodyReceived(end - start, endStream);
     this.timers.onActivity();
-    if (endStream) this.finishResponse();
+    if (endStream) {
+      // Without a status in trailers no gRPC call succeeds.
+      if (this.isGrpc) this.chargeGrpcStatus(undefined);
+      this.finishResponse();
+    }
     this.callbacks.encodeData(bytes, start, end, endStream);
   }
 
   onUpstreamTrailers(trailers: HeaderMap): void {
+    if (this.isGrpc) this.chargeGrpcStatus(trailers.get(GRPC_STATUS));
     this.finishResponse();
     this.callbacks.encodeTrailers(trailers);
   }
@@ -324,6 +348,7 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
       return;
     }
     upstream.host.stats[HOST.slot.rq_error]++;
+    if (upstream.stream === undefined) info.poolReadyDuration = Math.floor(now - upstream.startedAt);
     if (this.retries?.onReset(reason, upstream.stream !== undefined) === true) return;
     const reply = replyToReset(reason, detail, this.attempts > 1);
     const overloaded = reason === 'overflow';
@@ -358,7 +383,7 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     this.attempts++;
     const { callbacks, config, route, charges, timers } = this;
     const { request } = callbacks;
-    if (!config.suppressEnvoyHeaders) setExpectedTimeout(request, timers.timeouts, charges.startedAt);
+    setExpectedTimeout(request, timers.timeouts, charges.startedAt, config.suppressEnvoyHeaders);
     prepareRetryHead(route, request, this.attempts, this.retries!.afterTimeout);
     this.startTry(host);
   }
@@ -447,9 +472,18 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     this.callbacks.sendLocalReply(status, body, details, flag, editAll);
   }
 
-  private chargeResponse(host: Host, status: number): void {
+  private chargeResponse(host: Host, { status, headers }: ResponseHead, endStream: boolean): void {
     this.charges.code(status);
-    host.stats[status < 500 ? HOST.slot.rq_success : HOST.slot.rq_error]++;
+    if (!this.isGrpc || status >= 500) host.stats[status < 500 ? HOST.slot.rq_success : HOST.slot.rq_error]++;
+    else if (endStream) this.chargeGrpcStatus(headers.get(GRPC_STATUS));
+  }
+
+  /** What a gRPC call was for its host is known at its end, by the HTTP status that stands for its own. */
+  private chargeGrpcStatus(status: string | undefined): void {
+    const { upstream } = this;
+    if (upstream === undefined) return;
+    const failed = status === undefined || grpcToHttpStatus(parseGrpcStatus(status)) >= 500;
+    upstream.host.stats[failed ? HOST.slot.rq_error : HOST.slot.rq_success]++;
   }
 
   private finishResponse(): void {
@@ -463,6 +497,8 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     return streamTag(info.connection?.id ?? 0, info.streamId);
   }
 }
+
+const noBytes = Buffer.alloc(0);
 
 function addOverloaded(headers: HeaderMap): void {
   headers.set(X_ENVOY_OVERLOADED, 'true');

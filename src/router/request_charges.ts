@@ -2,6 +2,7 @@
 import type { RequestHead } from '../../native-free/headers/header_map.ts';
 import { X_ENVOY_INTERNAL } from '../../native-free/headers/well_known.ts';
 import { now } from '../common/clock.ts';
+import { omittedCode } from '../common/stats/codes.ts';
 import type { StreamInfo } from '../common/stream_info.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { Route } from './route_table.ts';
@@ -13,8 +14,11 @@ export class RequestCharges {
   /** The client is one of ours: x-envoy-internal is still there. */
   private readonly internal: boolean;
   private readonly scopes: readonly RequestStats[];
+  private readonly omitsCodes: boolean;
 
-  constructor(cluster: Cluster, route: Route, head: RequestHead, info: StreamInfo) {
+  /** `omitsCodes`: answers are counted without their status (suppress_grpc_request_failure_code_stats). */
+  constructor(cluster: Cluster, route: Route, head: RequestHead, info: StreamInfo, omitsCodes: boolean) {
+    this.omitsCodes = omitsCodes;
     this.cluster = cluster;
     this.internal = head.headers.get(X_ENVOY_INTERNAL) === 'true';
     this.scopes = route.requestStats(head, info);
@@ -26,6 +30,7 @@ export class RequestCharges {
   }
 
   code(status: number): void {
+    if (this.omitsCodes) status = omittedCode;
     this.cluster.chargeCode(status, this.internal);
     for (const scope of this.scopes) scope.chargeCode(status);
   }

@@ -1,6 +1,8 @@
 /** What the router writes into the head of a request before each try. */
+import { formatGrpcTimeout } from '../../native-free/grpc/timeout.ts';
 import type { RequestHead } from '../../native-free/headers/header_map.ts';
 import {
+  GRPC_TIMEOUT,
   X_ENVOY_ATTEMPT_COUNT,
   X_ENVOY_EXPECTED_RQ_TIMEOUT_MS,
   X_ENVOY_IS_TIMEOUT_RETRY,
@@ -18,7 +20,7 @@ export function prepareHead(
   suppressEnvoyHeaders: boolean,
 ): void {
   const { request } = callbacks;
-  if (!suppressEnvoyHeaders) setExpectedTimeout(request, timeouts, now);
+  setExpectedTimeout(request, timeouts, now, suppressEnvoyHeaders);
   if (route.includeRequestAttemptCount) request.headers.set(X_ENVOY_ATTEMPT_COUNT, '1');
   route.applyRequestHeaders(request, callbacks);
   route.rewrite(request, !suppressEnvoyHeaders);
@@ -31,9 +33,16 @@ export function prepareRetryHead(route: Route, head: RequestHead, attempt: numbe
 }
 
 /** What is left of the response timeout, or the try's own if that is shorter. */
-export function setExpectedTimeout(head: RequestHead, timeouts: RequestTimeouts, startedAt: number): void {
+export function setExpectedTimeout(
+  head: RequestHead,
+  timeouts: RequestTimeouts,
+  startedAt: number,
+  suppressEnvoyHeaders: boolean,
+): void {
   const { response, perTry } = timeouts;
   const left = response === 0 ? 0 : Math.max(1, response - Math.floor(now - startedAt));
   const expected = perTry > 0 && (left === 0 || perTry < left) ? perTry : left;
-  if (expected > 0) head.headers.set(X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, String(expected));
+  if (expected === 0) return;
+  if (!suppressEnvoyHeaders) head.headers.set(X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, String(expected));
+  if (timeouts.tellsGrpc) head.headers.set(GRPC_TIMEOUT, formatGrpcTimeout(expected));
 }

@@ -18,6 +18,7 @@ const flags: Record<ResetReason, number> = {
   overflow: ResponseFlag.UpstreamOverflow,
   'remote reset': ResponseFlag.UpstreamRemoteReset,
   'remote refused stream reset': ResponseFlag.UpstreamRemoteReset,
+  'remote error with CONNECT request': ResponseFlag.UpstreamRemoteReset,
   'local reset': ResponseFlag.LocalReset,
 };
 

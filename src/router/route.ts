@@ -13,7 +13,7 @@ import { rewritePath } from './path_rewrite.ts';
 import type { PerFilterConfigs } from './per_filter_config.ts';
 import { ownLocation, type Redirect } from './redirect.ts';
 import type { RetryPolicy } from './retry_policy.ts';
-import type { RouteAction } from './route_action.ts';
+import type { ConnectTermination, RouteAction } from './route_action.ts';
 import type { RequestStats } from './virtual_cluster.ts';
 import type { VirtualHostSettings } from './virtual_host.ts';
 
@@ -159,6 +159,11 @@ export class Route {
     return this.action.idleTimeoutMs;
   }
 
+  /** The route says how long streams may last, and its timeout does not count. */
+  get hasMaxStreamDuration(): boolean {
+    return this.action.hasMaxStreamDuration;
+  }
+
   /** Overrides the manager's; 0: no limit. */
   get maxStreamDurationMs(): number | undefined {
     return this.action.maxStreamDurationMs;
@@ -174,14 +179,25 @@ export class Route {
     return this.action.grpcTimeoutHeaderOffsetMs;
   }
 
+  /** Cap on the grpc-timeout of a gRPC request, which is then its response timeout; 0: no cap; undefined: it is not read. */
+  get maxGrpcTimeoutMs(): number | undefined {
+    return this.action.maxGrpcTimeoutMs;
+  }
+
+  /** Taken off that grpc-timeout where something is left then. */
+  get grpcTimeoutOffsetMs(): number {
+    return this.action.grpcTimeoutOffsetMs;
+  }
+
   /** Whether the route allows the upgrade; `protocol` in lower case. Undefined: the connection manager's word counts. */
   upgradeEnabled(protocol: string): boolean | undefined {
     return this.action.upgrades?.get(protocol)?.enabled;
   }
 
-  /** A CONNECT request's payload goes to the host without HTTP around it. */
-  get terminatesConnect(): boolean {
-    return this.action.upgrades?.get('connect')?.terminatesConnect === true;
+  /** How a request's payload goes to the host without HTTP around it; undefined: it does not. */
+  connectTermination(method: string): ConnectTermination | undefined {
+    const connect = this.action.upgrades?.get('connect')?.connect;
+    return method === 'CONNECT' || (connect?.allowsPost === true && method === 'POST') ? connect : undefined;
   }
 
   /** Circuit breaker set: 0 default, 1 high. */

@@ -1,6 +1,7 @@
 /** envoy.config.route.v3.RouteAction compiled: all of a forwarding route that does not depend on the cluster chosen. */
 import type { envoy } from '../api/envoy_types.ts';
 import { durationMs } from '../common/duration.ts';
+import { compileProxyHeader, type ProxyHeaderWriter } from '../common/proxy_protocol_header.ts';
 import type { Runtime } from '../common/runtime.ts';
 import { compileHostRewrite, type HostRewrite } from './host_rewrite.ts';
 import { InternalRedirectPolicy } from './internal_redirect.ts';
@@ -16,9 +17,13 @@ export interface RouteAction {
   readonly clusterNotFoundStatus: number;
   readonly timeoutMs: number;
   readonly idleTimeoutMs: number | undefined;
+  readonly hasMaxStreamDuration: boolean;
   readonly maxStreamDurationMs: number | undefined;
   readonly grpcTimeoutHeaderMaxMs: number | undefined;
   readonly grpcTimeoutHeaderOffsetMs: number | undefined;
+  /** Older than max_stream_duration, which sets it aside. */
+  readonly maxGrpcTimeoutMs: number | undefined;
+  readonly grpcTimeoutOffsetMs: number;
   readonly priority: number;
   readonly retryPolicy: RetryPolicy | undefined;
   readonly hostRewrite: HostRewrite | undefined;
@@ -58,11 +63,15 @@ export function compileRouteAction(
   const { hostRewriteSpecifier: host, maxStreamDuration } = message;
   return {
     clusterNotFoundStatus: clusterNotFoundStatuses[message.clusterNotFoundResponseCode],
-    timeoutMs: Math.trunc(durationMs(message.timeout) ?? defaultTimeoutMs),
+    // With max_stream_duration Envoy takes no notice of the route's timeout.
+    timeoutMs: maxStreamDuration === undefined ? Math.trunc(durationMs(message.timeout) ?? defaultTimeoutMs) : 0,
     idleTimeoutMs: durationMs(message.idleTimeout),
+    hasMaxStreamDuration: maxStreamDuration !== undefined,
     maxStreamDurationMs: durationMs(maxStreamDuration?.maxStreamDuration),
     grpcTimeoutHeaderMaxMs: durationMs(maxStreamDuration?.grpcTimeoutHeaderMax),
     grpcTimeoutHeaderOffsetMs: durationMs(maxStreamDuration?.grpcTimeoutHeaderOffset),
+    maxGrpcTimeoutMs: maxStreamDuration === undefined ? durationMs(message.maxGrpcTimeout) : undefined,
+    grpcTimeoutOffsetMs: durationMs(message.grpcTimeoutOffset) ?? 0,
     priority: message.priority,
     retryPolicy: message.retryPolicy === undefined ? defaults.retryPolicy : new RetryPolicy(message.retryPolicy),
     hostRewrite: compileHostRewrite(message),
@@ -78,9 +87,19 @@ export function compileRouteAction(
 
 export interface RouteUpgrade {
   readonly enabled: boolean;
-  /** The payload of CONNECT goes to the host as it is, without a word of HTTP. */
-  readonly terminatesConnect: boolean;
+  /** The payload goes to the host as it is, without a word of HTTP. */
+  readonly connect: ConnectTermination | undefined;
 }
+
+/** envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig. */
+export interface ConnectTermination {
+  /** Of POST too, not of CONNECT alone. */
+  readonly allowsPost: boolean;
+  /** What the host is told first of the client. */
+  readonly header: ProxyHeaderWriter | undefined;
+}
+
+type ConnectConfig = envoy.config.route.v3.RouteAction_UpgradeConfig_ConnectConfig;
 
 function compileUpgrades(
   list: readonly envoy.config.route.v3.RouteAction_UpgradeConfig[],
@@ -89,9 +108,13 @@ function compileUpgrades(
   return new Map(
     list.map(({ upgradeType, enabled, connectConfig }) => [
       upgradeType.toLowerCase(),
-      { enabled: enabled ?? true, terminatesConnect: connectConfig !== undefined },
+      { enabled: enabled ?? true, connect: connectConfig && compileConnect(connectConfig) },
     ]),
   );
+}
+
+function compileConnect({ allowPost, proxyProtocolConfig }: ConnectConfig): ConnectTermination {
+  return { allowsPost: allowPost, header: proxyProtocolConfig && compileProxyHeader(proxyProtocolConfig) };
 }
 
 /** What routes have that forward nothing. */
@@ -99,9 +122,12 @@ export const noAction: RouteAction = {
   clusterNotFoundStatus: 503,
   timeoutMs: 0,
   idleTimeoutMs: undefined,
+  hasMaxStreamDuration: false,
   maxStreamDurationMs: undefined,
   grpcTimeoutHeaderMaxMs: undefined,
   grpcTimeoutHeaderOffsetMs: undefined,
+  maxGrpcTimeoutMs: undefined,
+  grpcTimeoutOffsetMs: 0,
   priority: 0,
   retryPolicy: undefined,
   hostRewrite: undefined,

@@ -1,4 +1,5 @@
 /** envoy.config.route.v3.RouteMatch compiled: how a route's path is found, and the conditions that must hold besides. */
+import { isGrpcType } from '../../native-free/grpc/content_type.ts';
 import type { RequestHead } from '../../native-free/headers/header_map.ts';
 import { CONTENT_TYPE } from '../../native-free/headers/well_known.ts';
 import type { envoy } from '../api/envoy_types.ts';
@@ -118,6 +119,5 @@ function compileTlsContext({
 }
 
 function isGrpcRequest(head: RequestHead): boolean {
-  const type = head.headers.get(CONTENT_TYPE);
-  return type !== undefined && (type === 'application/grpc' || type.startsWith('application/grpc+'));
+  return isGrpcType(head.headers.get(CONTENT_TYPE));
 }

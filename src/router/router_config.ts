@@ -16,6 +16,8 @@ export interface RouterConfig {
   readonly suppressEnvoyHeaders: boolean;
   /** The timeout is what the proxy before this one expects, by x-envoy-expected-rq-timeout-ms. */
   readonly respectExpectedTimeout: boolean;
+  /** The codes of answers to gRPC requests are not counted. */
+  readonly suppressGrpcFailureCodes: boolean;
   /** Requests whose values of these headers make no sense are refused. */
   readonly strictHeaders: readonly HeaderName[];
   readonly runtime: Runtime;
@@ -32,6 +34,7 @@ export function compileRouterConfig(
     stats: context.stats.block(HTTP, `http.${statPrefix}.`),
     suppressEnvoyHeaders: message.suppressEnvoyHeaders,
     respectExpectedTimeout: message.respectExpectedRqTimeout,
+    suppressGrpcFailureCodes: message.suppressGrpcRequestFailureCodeStats,
     strictHeaders: message.strictCheckHeaders.map(headerName),
     runtime: context.runtime,
     shadow: {

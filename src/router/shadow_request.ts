@@ -58,12 +58,11 @@ export class ShadowRequest implements UpstreamRequestOwner, TimerOwner {
     if (endStream) this.finishRequest();
     const host = this.cluster.chooseHost();
     if (host === undefined) {
-      this.cluster.stats[CLUSTER.slot.upstream_cx_none_healthy]++;
       this.end(503);
       return;
     }
     this.upstream = new UpstreamRequest(this, host);
-    this.upstream.start(this.cluster, 0);
+    this.upstream.start(this.cluster, 0, this.head);
   }
 
   /** Body bytes, lent for the call. False when the copy is given up because its host is too slow. */

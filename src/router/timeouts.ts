@@ -1,7 +1,11 @@
 /** The timeouts of one request: its route's, or what an internal client asked for. */
+import { isGrpcType } from '../../native-free/grpc/content_type.ts';
+import { parseGrpcTimeout } from '../../native-free/grpc/timeout.ts';
 import type { HeaderMap, RequestHead } from '../../native-free/headers/header_map.ts';
 import type { HeaderName } from '../../native-free/headers/header_name.ts';
 import {
+  CONTENT_TYPE,
+  GRPC_TIMEOUT,
   X_ENVOY_EXPECTED_RQ_TIMEOUT_MS,
   X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS,
   X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE,
@@ -14,6 +18,8 @@ export interface RequestTimeouts {
   readonly response: number;
   readonly perTry: number;
   readonly perTryIdle: number;
+  /** The host is told in grpc-timeout how long it has. */
+  readonly tellsGrpc: boolean;
   /** The client wants 204 when the time is over. */
   readonly alternativeResponse: boolean;
 }
@@ -25,7 +31,9 @@ export interface RequestTimeouts {
 export function requestTimeouts(route: Route, head: RequestHead, respectExpected: boolean): RequestTimeouts {
   const { headers } = head;
   const expected = respectExpected ? milliseconds(headers.get(X_ENVOY_EXPECTED_RQ_TIMEOUT_MS)) : undefined;
-  const response = expected ?? takeMilliseconds(headers, X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS) ?? route.timeoutMs;
+  const tellsGrpc = route.maxGrpcTimeoutMs !== undefined && isGrpcType(headers.get(CONTENT_TYPE));
+  const own = tellsGrpc ? grpcTimeout(route, headers) : route.timeoutMs;
+  const response = expected ?? takeMilliseconds(headers, X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS) ?? own;
   const policy = route.retryPolicy;
   const perTry = takeMilliseconds(headers, X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS) ?? policy?.perTryTimeoutMs ?? 0;
   return {
@@ -33,8 +41,18 @@ export function requestTimeouts(route: Route, head: RequestHead, respectExpected
     // A try that may last longer than the whole request has no timeout of its own, as in Envoy.
     perTry: response > 0 && perTry >= response ? 0 : perTry,
     perTryIdle: policy?.perTryIdleTimeoutMs ?? 0,
+    tellsGrpc,
     alternativeResponse: headers.remove(X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE),
   };
+}
+
+/** What max_grpc_timeout makes of the client's grpc-timeout; an offset that would leave nothing does not count. */
+function grpcTimeout(route: Route, headers: HeaderMap): number {
+  const asked = parseGrpcTimeout(headers.get(GRPC_TIMEOUT)) ?? 0;
+  const offset = route.grpcTimeoutOffsetMs;
+  const timeout = offset < asked ? asked - offset : asked;
+  const cap = route.maxGrpcTimeoutMs!;
+  return cap !== 0 && (timeout === 0 || timeout > cap) ? cap : timeout;
 }
 
 function takeMilliseconds(headers: HeaderMap, name: HeaderName): number | undefined {

@@ -1,7 +1,8 @@
 /** Step 8 of the data path: one try of a request at one host, from the pool to the end of the answer. */
-import type { HeaderMap, ResponseHead } from '../../native-free/headers/header_map.ts';
+import type { HeaderMap, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
 import { now } from '../common/clock.ts';
 import type { ResetReason } from '../common/reset_reason.ts';
+import type { ConnectionInfo } from '../common/stream_info.ts';
 import type { CircuitBreaker } from '../upstream/circuit_breaker.ts';
 import type { ClientStream, PendingStream, PoolCallbacks } from '../upstream/client_stream.ts';
 import type { Cluster } from '../upstream/cluster.ts';
@@ -35,14 +36,14 @@ export class UpstreamRequest implements PoolCallbacks {
     this.host = host;
   }
 
-  /** Connects to the host for a tunnel of its own. */
-  startTunnel(cluster: Cluster, breaker: CircuitBreaker): void {
-    this.pending = openTcpStream(cluster, this.host, breaker, this);
+  /** Connects to the host for a tunnel of its own; `preface` goes before the payload. */
+  startTunnel(cluster: Cluster, breaker: CircuitBreaker, client?: ConnectionInfo, preface?: Buffer): void {
+    this.pending = openTcpStream(cluster, this.host, breaker, this, client, preface);
   }
 
   /** Asks the pool; the owner may hear the outcome before this returns. */
-  start(cluster: Cluster, priority: number): void {
-    this.pending = cluster.poolOf(this.host, priority).newStream(this);
+  start(cluster: Cluster, priority: number, head: RequestHead, client?: ConnectionInfo): void {
+    this.pending = cluster.poolFor(this.host, priority, head, client).newStream(this);
   }
 
   /** Nothing more is wanted of this try. */

@@ -3,6 +3,10 @@
  * words in shared memory that all threads change with Atomics.
  */
 
+import type { envoy } from '../api/envoy_types.ts';
+import { encode } from '../api/registry.ts';
+import { namedWordSize } from '../common/named_words.ts';
+
 /** Words of one host; the main thread writes HEALTH and WEIGHT, workers the rest. */
 export const HostWord = {
   /** Bits of `HealthFlag`; 0 = healthy. */
@@ -29,6 +33,9 @@ export const HealthFlag = {
   ActiveHcTimeout: 256,
   EdsStatusDraining: 512,
 } as const;
+
+/** Beside the flags in the word HEALTH: a checker has written them, so that they hold for whoever takes the host over. */
+export const activeHcChecked = 1 << 30;
 
 const unhealthyFlags =
   HealthFlag.FailedActiveHc | HealthFlag.FailedOutlierCheck | HealthFlag.FailedEdsHealth | HealthFlag.EdsStatusDraining;
@@ -88,7 +95,12 @@ export const mostHosts = 262_144;
 const hostRegion = mostClusters * clusterWords;
 /** How many sockets the data paths of all workers hold open. */
 export const socketsWord = hostRegion + mostHosts * hostWords;
-const totalWords = socketsWord + 1;
+/** How many connections the workers have had, in both directions. */
+export const connectionIdWord = socketsWord + 1;
+/** Places for what filters count over all workers, by name: common/named_words.ts. The base is even. */
+export const mostNamed = 16_384;
+export const namedBase = connectionIdWord + 1 + ((connectionIdWord + 1) % 2);
+const totalWords = namedBase + mostNamed * namedWordSize;
 
 /** Index of the first word of a cluster. */
 export function clusterBase(slot: number): number {
@@ -132,4 +144,16 @@ export const resourceType = {
   listener: 'envoy.config.listener.v3.Listener',
   cluster: 'envoy.config.cluster.v3.Cluster',
   endpoints: 'envoy.config.endpoint.v3.ClusterLoadAssignment',
+  /** Named as in common/tls/secret_refs.ts. */
+  secret: 'envoy.extensions.transport_sockets.tls.v3.Secret',
+  /** Named by `routeKey`. */
+  routes: 'envoy.config.route.v3.RouteConfiguration',
 } as const;
+
+/** The name of a route configuration among the published ones: two sources may have one of the same name. */
+export function routeKey(rds: envoy.extensions.filters.network.http_connection_manager.v3.Rds): string {
+  const source = rds.configSource?.configSourceSpecifier;
+  if (source === undefined || source.case === 'ads' || source.case === 'self') return rds.routeConfigName;
+  const bytes = encode('envoy.config.core.v3.ConfigSource', rds.configSource!);
+  return `${rds.routeConfigName}@${Buffer.from(bytes).toString('base64url')}`;
+}

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { envoy } from '../api/envoy_types.ts';
 import { encode } from '../api/registry.ts';
 import {
+  clusterBase,
   flagsOfHealthStatus,
   HostWord,
   healthStatusFlags,
@@ -15,6 +16,13 @@ import { SlotAllocator } from './slots.ts';
 
 type Key = string;
 
+/** Told of every listener and cluster before it is published, and when it goes. */
+export interface PublishObserver {
+  onListener(message: envoy.config.listener.v3.Listener, name: string): void;
+  onCluster(message: envoy.config.cluster.v3.Cluster): void;
+  onRemoved(type: string, name: string): void;
+}
+
 export class SnapshotPublisher {
   private readonly words: Int32Array;
   private readonly clusterSlots: SlotAllocator;
@@ -26,7 +34,13 @@ export class SnapshotPublisher {
   private removed: { type: string; name: string }[] = [];
   /** Slots of hosts that went, with the first generation that does not name them: free when every worker runs it. */
   private readonly retired = new Map<number, number>();
+  /** As above, slots of clusters and listeners. */
+  private readonly retiredClusters = new Map<number, number>();
+  /** Slots of hosts of clusters that are not published yet. */
+  private readonly reserved = new Map<string, readonly number[]>();
   private generation = 0;
+  /** Publishes what listeners and clusters need beside themselves, in the same generation. */
+  observer: PublishObserver | undefined;
 
   constructor(words: Int32Array, mostClusters: number, mostHosts: number) {
     this.words = words;
@@ -37,6 +51,7 @@ export class SnapshotPublisher {
   /** A listener counts its connections in the words of a cluster. Throws a RangeError when no slot is free. */
   setListener(message: envoy.config.listener.v3.Listener, name: string): void {
     const slot = this.resources.get(keyOf(resourceType.listener, name))?.slot ?? this.clusterSlots.take();
+    this.observer?.onListener(message, name);
     this.put(resourceType.listener, name, encode(resourceType.listener, message), slot, []);
   }
 
@@ -44,7 +59,28 @@ export class SnapshotPublisher {
   setCluster(message: envoy.config.cluster.v3.Cluster): void {
     const present = this.resources.get(keyOf(resourceType.cluster, message.name));
     const slot = present?.slot ?? this.clusterSlots.take();
+    this.observer?.onCluster(message);
     this.put(resourceType.cluster, message.name, encode(resourceType.cluster, message), slot, []);
+  }
+
+  /** Any other resource, under a name of its own. */
+  setResource(type: string, name: string, message: unknown): void {
+    this.put(type, name, encode(type, message as never), 0, []);
+  }
+
+  /** Takes a resource away from the workers; a cluster with its hosts. */
+  remove(type: string, name: string): void {
+    const key = keyOf(type, name);
+    const entry = this.resources.get(key);
+    if (entry === undefined) return;
+    this.resources.delete(key);
+    this.changed.delete(key);
+    this.removed.push({ type, name });
+    if (type === resourceType.cluster) this.remove(resourceType.endpoints, name);
+    if (type === resourceType.endpoints) this.retireHosts(entry.hostSlots);
+    else if (type === resourceType.cluster || type === resourceType.listener)
+      this.retiredClusters.set(entry.slot, this.generation + 1);
+    this.observer?.onRemoved(type, name);
   }
 
   /**
@@ -53,20 +89,36 @@ export class SnapshotPublisher {
    */
   setEndpoints(message: envoy.config.endpoint.v3.ClusterLoadAssignment, moving = false): void {
     const before = this.resources.get(keyOf(resourceType.endpoints, message.clusterName));
-    const slots: number[] = [];
-    for (const locality of message.endpoints) {
-      for (const host of locality.lbEndpoints) {
-        const slot = this.slotFor(hostKey(message.clusterName, locality.priority, host, moving));
-        this.setWords(slot, host);
-        slots.push(slot);
-      }
-    }
+    const slots = this.slotsOf(message, moving);
+    const reserved = this.reserved.get(message.clusterName);
+    this.reserved.delete(message.clusterName);
     const staying = new Set(slots);
-    for (const slot of before?.hostSlots ?? []) {
-      if (!staying.has(slot)) this.retired.set(slot, this.generation + 1);
-    }
+    this.retireHosts([...(before?.hostSlots ?? []), ...(reserved ?? [])].filter((slot) => !staying.has(slot)));
     const bytes = encode(resourceType.endpoints, message);
     this.put(resourceType.endpoints, message.clusterName, bytes, 0, slots);
+  }
+
+  /** Gives the hosts of a cluster their words, e.g. to check their health, while workers do not know them yet. */
+  reserveEndpoints(message: envoy.config.endpoint.v3.ClusterLoadAssignment, moving = false): readonly number[] {
+    const slots = this.slotsOf(message, moving);
+    this.dropReservation(message.clusterName, new Set(slots));
+    this.reserved.set(message.clusterName, slots);
+    return slots;
+  }
+
+  /** The cluster will not be published after all. */
+  dropReservation(clusterName: string, staying: ReadonlySet<number> = new Set()): void {
+    const published = new Set(this.resources.get(keyOf(resourceType.endpoints, clusterName))?.hostSlots);
+    const gone = this.reserved.get(clusterName) ?? [];
+    this.reserved.delete(clusterName);
+    this.retireHosts(gone.filter((slot) => !staying.has(slot) && !published.has(slot)));
+  }
+
+  /** Slots of the hosts of a cluster, in the order of its endpoints, published or reserved. */
+  hostSlotsOf(clusterName: string): readonly number[] {
+    return (
+      this.reserved.get(clusterName) ?? this.resources.get(keyOf(resourceType.endpoints, clusterName))?.hostSlots ?? []
+    );
   }
 
   /** What changed since the last call as a new generation; undefined when nothing did. */
@@ -91,6 +143,12 @@ export class SnapshotPublisher {
       this.retired.delete(slot);
       this.freeHost(slot);
     }
+    for (const [slot, since] of this.retiredClusters) {
+      if (since > generation) continue;
+      this.retiredClusters.delete(slot);
+      this.words.fill(0, clusterBase(slot), clusterBase(slot + 1));
+      this.clusterSlots.free(slot);
+    }
   }
 
   get currentGeneration(): number {
@@ -111,6 +169,23 @@ export class SnapshotPublisher {
     const entry = { type, name, hash, bytes: shared, offset: 0, length: bytes.length, slot, hostSlots };
     this.resources.set(key, entry);
     this.changed.set(key, entry);
+    this.removed = this.removed.filter((gone) => gone.type !== type || gone.name !== name);
+  }
+
+  private slotsOf(message: envoy.config.endpoint.v3.ClusterLoadAssignment, moving: boolean): number[] {
+    const slots: number[] = [];
+    for (const locality of message.endpoints) {
+      for (const host of locality.lbEndpoints) {
+        const slot = this.slotFor(hostKey(message.clusterName, locality.priority, host, moving));
+        this.setWords(slot, host);
+        slots.push(slot);
+      }
+    }
+    return slots;
+  }
+
+  private retireHosts(slots: readonly number[]): void {
+    for (const slot of slots) this.retired.set(slot, this.generation + 1);
   }
 
   private setWords(slot: number, host: envoy.config.endpoint.v3.LbEndpoint): void {

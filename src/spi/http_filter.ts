@@ -51,13 +51,17 @@ export interface FilterCallbacks {
   readonly perRouteConfig: unknown;
   /** Bytes that may be held for one stream in one direction. */
   readonly bufferLimit: number;
-  /** Ends the exchange with a reply of our own; `details` becomes %RESPONSE_CODE_DETAILS%, `flag` a response flag bit or -1. */
+  /**
+   * Ends the exchange with a reply of our own; `details` becomes %RESPONSE_CODE_DETAILS%, `flag` a response flag bit or -1.
+   * A gRPC client is told `grpcStatus`, or what the status is in gRPC.
+   */
   sendLocalReply(
     status: number,
     body: string,
     details: string,
     flag?: number,
     edit?: (headers: HeaderMap) => void,
+    grpcStatus?: number,
   ): void;
   /** Ends the stream without a further byte. */
   resetStream(details: string): void;
@@ -78,7 +82,11 @@ export interface DecoderFilterCallbacks extends FilterCallbacks, FormatContext {
   readonly downstreamBlocked: boolean;
   /** Overrides the manager's stream idle timeout; milliseconds, 0: none. */
   setIdleTimeout(milliseconds: number): void;
-  /** Finds the route anew, for a request whose head was changed. */
+  /** In `decodeHeaders` or `decodeTrailers`: body bytes for the filters behind, which end the request where the headers did. */
+  addDecodedData(bytes: Bytes): void;
+  /** The head was changed: its route is found anew when next asked for. */
+  clearRouteCache(): void;
+  /** Finds the route anew at once, for a request whose head was changed. */
   chooseRouteAgain(): Route | undefined;
   /**
    * Ends this stream without an answer and takes its request, as it is now, through all filters again in a new one. The
@@ -92,6 +100,10 @@ export interface DecoderFilterCallbacks extends FilterCallbacks, FormatContext {
 
 export interface EncoderFilterCallbacks extends FilterCallbacks {
   continueEncoding(): void;
+  /** In `encodeHeaders` or `encodeTrailers`: body bytes for the filters before, behind all that came so far. */
+  addEncodedData(bytes: Bytes): void;
+  /** In the callback that has the end of the answer: it ends with these trailers instead. */
+  addEncodedTrailers(trailers: HeaderMap): void;
 }
 
 /** All callbacks are synchronous; an exception from one ends the stream with 500 and is logged, never the process. */

@@ -1,6 +1,7 @@
 /** What a worker lends to the extensions it hosts. */
 
 import type { envoy } from '../api/envoy_types.ts';
+import type { NamedWords } from '../common/named_words.ts';
 import type { Runtime } from '../common/runtime.ts';
 import type { ConnectionInfo } from '../common/stream_info.ts';
 import type { Connection } from '../net/connection.ts';
@@ -8,6 +9,7 @@ import type { RouteTable } from '../router/route_table.ts';
 import type { ClusterManager } from '../upstream/cluster_manager.ts';
 import type { ExtensionFactory } from './extension.ts';
 import type { AccessLogger } from './format.ts';
+import type { GrpcClient } from './grpc_client.ts';
 import type { StatsStore } from './stats.ts';
 
 export interface WorkerContext {
@@ -19,12 +21,23 @@ export interface WorkerContext {
   readonly drain: DrainState;
   /** Values that change behaviour while the process runs. */
   readonly runtime: Runtime;
+  /** Counts and token buckets that all workers share. */
+  readonly named: NamedWords;
   /** Compiles a route configuration that lies in a filter's message. */
   compileRoutes(message: envoy.config.route.v3.RouteConfiguration): RouteTable;
+  /** The routes that RDS brings under a name, now and later. */
+  discoveredRoutes(rds: envoy.extensions.filters.network.http_connection_manager.v3.Rds): RouteHolder;
   /** Loggers for the access_log list of a filter or listener; extensions in it were loaded before. */
   accessLoggers(list: readonly envoy.config.accesslog.v3.AccessLog[]): AccessLogger[];
+  /** A gRPC service to call. Throws on what configuration validation refuses. */
+  grpcClient(service: envoy.config.core.v3.GrpcService): GrpcClient;
   /** The configuration of an extension: its factory's data side and its unpacked message. */
   extension(config: ExtensionConfig): LoadedExtension;
+}
+
+/** Routes that may be replaced while they are in use; undefined as long as there are none. */
+export interface RouteHolder {
+  readonly table: RouteTable | undefined;
 }
 
 /** The shape all extension configurations share: a label and an Any. */

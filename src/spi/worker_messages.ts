@@ -48,6 +48,8 @@ export type ToWorker =
   | { readonly kind: 'stop_listeners'; readonly inboundOnly: boolean }
   /** /healthcheck/fail holds, or no longer. */
   | { readonly kind: 'health_failed'; readonly failed: boolean }
+  /** Health flags of hosts of a cluster changed in shared memory. */
+  | { readonly kind: 'host_health'; readonly cluster: string }
   /** End now. */
   | { readonly kind: 'stop' }
   | { readonly kind: 'flush_histograms' }

@@ -5,6 +5,7 @@ import { TCP } from '../common/stats/layouts.ts';
 import type { AccessLogger } from '../spi/format.ts';
 import type { DrainState, ListenerInfo, WorkerContext } from '../spi/worker_context.ts';
 import type { ClusterManager } from '../upstream/cluster_manager.ts';
+import { type ClientState, compileClientState } from './proxy_tlvs.ts';
 
 type Message = envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
 
@@ -26,9 +27,16 @@ export interface TcpProxyConfig {
   readonly logInterval: number;
   /** Asked with every piece of data whether to close; undefined: never. */
   readonly drain: DrainState | undefined;
+  /** When to connect to a host (`ConnectMode`). */
+  readonly connectMode: number;
+  /** What hosts that want to know are told of the client. */
+  readonly clientState: ClientState;
   /** The cluster of the next connection. */
   chooseCluster(): string;
 }
+
+/** envoy.extensions.filters.network.tcp_proxy.v3.UpstreamConnectMode. */
+export const ConnectMode = { Immediate: 0, OnDownstreamData: 1, OnDownstreamTlsHandshake: 2 } as const;
 
 export function compileTcpProxyConfig(
   message: Message,
@@ -49,6 +57,8 @@ export function compileTcpProxyConfig(
     logOnConnected: log?.flushAccessLogOnConnected ?? message.flushAccessLogOnConnected,
     logInterval: durationMs(log?.accessLogFlushInterval ?? message.accessLogFlushInterval) ?? 0,
     drain: message.checkDrainClose ? listener.drain : undefined,
+    connectMode: message.upstreamConnectMode,
+    clientState: compileClientState(message),
     chooseCluster: clusterChooser(message),
   };
 }

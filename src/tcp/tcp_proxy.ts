@@ -9,10 +9,21 @@ import { Timer } from '../common/timers.ts';
 import type { Connection, ConnectionCallbacks } from '../net/connection.ts';
 import type { FormatContext } from '../spi/format.ts';
 import type { Cluster } from '../upstream/cluster.ts';
-import type { TcpProxyConfig } from './config.ts';
+import { ConnectMode, type TcpProxyConfig } from './config.ts';
 import { bulkRead, UpstreamSide } from './upstream_side.ts';
 
 const log = logger('filter');
+
+/** What filters before this one may have set for the connection. */
+const clusterKey = 'envoy.tcp_proxy.cluster';
+const idleTimeoutKey = 'envoy.tcp_proxy.per_connection_idle_timeout_ms';
+
+/** Envoy's numbers of why there is no host, as it prints them (and misspells the text); 0: a connection could not be made. */
+const failureNumbers: Readonly<Record<number, number>> = {
+  [ResponseFlag.NoHealthyUpstream]: 1,
+  [ResponseFlag.UpstreamOverflow]: 2,
+  [ResponseFlag.NoClusterFound]: 3,
+};
 
 const IdleTimeout = 0;
 const ConnectTimeout = 1;
@@ -31,11 +42,15 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
   ended = false;
   private readonly config: TcpProxyConfig;
   private readonly downstream: Connection;
+  private readonly client: ConnectionInfo;
+  /** Milliseconds; 0: none. */
+  private readonly idleTimeout: number;
   private readonly onGone: () => void;
   private cluster: Cluster | undefined;
   private upstream: UpstreamSide | undefined;
   private attempts = 0;
-  private paused = true;
+  private paused = false;
+  private started = false;
   private over = false;
   private lastActivity = now;
   private readonly idleTimer: Timer;
@@ -50,6 +65,9 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
     this.onGone = onGone;
     this.info = info.stream ?? new StreamInfo(info, wallNow(), now);
     this.info.remoteAddress = info.remoteAddress;
+    this.info.dynamicMetadata ??= info.dynamicMetadata;
+    this.client = info;
+    this.idleTimeout = (info.filterState?.get(idleTimeoutKey) as number | undefined) ?? config.idleTimeout;
     this.idleTimer = new Timer(this, IdleTimeout);
     this.connectTimer = new Timer(this, ConnectTimeout);
     config.stats[TCP.slot.downstream_cx_total]++;
@@ -60,11 +78,10 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
       sent: TCP.slot.downstream_cx_tx_bytes_total,
       waiting: TCP.slot.downstream_cx_tx_bytes_buffered,
     };
-    downstream.flushTimeout = config.idleTimeout;
-    downstream.pauseReading();
+    downstream.flushTimeout = this.idleTimeout;
     this.startTimers();
     if (config.logOnStart) this.log(AccessLogType.TcpConnectionStart);
-    this.connect();
+    if (this.mayConnect()) this.connectPaused();
   }
 
   /** Ends both sides. */
@@ -74,7 +91,19 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
 
   // === the client's side ===
 
+  /** The handshake of the client is done; others than it were waited for are nothing to us. */
+  onConnected(): void {
+    if (!this.started && this.config.connectMode === ConnectMode.OnDownstreamTlsHandshake) this.connectPaused();
+  }
+
   onData(bytes: Buffer, start: number, end: number): void {
+    if (!this.started) {
+      // The connection keeps them until there is a host to take them.
+      this.config.stats[TCP.slot.early_data_received_count_total]++;
+      this.downstream.unread(bytes, start, end);
+      this.connectPaused();
+      return;
+    }
     this.lastActivity = now;
     this.info.bytesReceived += end - start;
     this.downstream.bulk = end - start >= bulkRead;
@@ -135,6 +164,7 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
     } else {
       this.config.stats[TCP.slot.max_downstream_connection_duration]++;
       this.info.setFlag(ResponseFlag.DurationTimeout);
+      this.downstream.closeReason = 'max_connection_duration_reached';
       this.downstream.closeNow();
     }
   }
@@ -146,7 +176,9 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
     this.connectTimer.stop();
     info.upstreamLocalAddress = side.connection.localAddress;
     info.upstreamConnectionId = side.connection.id;
-    if (config.idleTimeout > 0) this.idleTimer.start(config.idleTimeout);
+    info.poolReadyDuration = Math.floor(now - side.openedAt);
+    info.upstreamTls = side.connection.tls;
+    if (this.idleTimeout > 0) this.idleTimer.start(this.idleTimeout);
     this.lastActivity = now;
     if (config.logOnConnected) this.log(AccessLogType.TcpUpstreamConnected);
     this.resumeDownstream();
@@ -187,6 +219,7 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
         return;
       }
       info.setFlag(ResponseFlag.UpstreamRemoteReset);
+      info.upstreamCloseType = 'RemoteReset';
       this.downstream.reset();
       return;
     }
@@ -201,9 +234,26 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
     this.refuse(ResponseFlag.UpstreamRetryLimitExceeded);
   }
 
+  /** Configuration may want the client to show itself first. */
+  private mayConnect(): boolean {
+    const { connectMode } = this.config;
+    return (
+      connectMode === ConnectMode.Immediate ||
+      (connectMode === ConnectMode.OnDownstreamTlsHandshake && !this.downstream.isTls)
+    );
+  }
+
+  /** Nothing is read of the client until there is a host to take it. */
+  private connectPaused(): void {
+    this.started = true;
+    this.pauseDownstream();
+    this.connect();
+  }
+
   private connect(): void {
     const { config, info } = this;
-    const cluster = config.clusters.get(config.chooseCluster());
+    const chosen = this.client.filterState?.get(clusterKey) as string | undefined;
+    const cluster = config.clusters.get(chosen ?? config.chooseCluster());
     if (cluster === undefined) {
       config.stats[TCP.slot.downstream_cx_no_route]++;
       this.refuse(ResponseFlag.NoClusterFound);
@@ -220,7 +270,6 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
     const host = cluster.chooseHost();
     if (host === undefined) {
       breaker.releaseConnection();
-      stats[CLUSTER.slot.upstream_cx_none_healthy]++;
       this.refuse(ResponseFlag.NoHealthyUpstream);
       return;
     }
@@ -232,9 +281,12 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
     }
     this.attempts++;
     info.upstreamHost = host;
+    info.attemptedHosts ??= [];
+    info.attemptedHosts.push(host);
     info.upstreamRequestAttemptCount = this.attempts;
     this.connectTimer.start(cluster.connectTimeout);
-    this.upstream = new UpstreamSide(this, cluster, host);
+    const downstream = cluster.tellsClients ? config.clientState(this.client, info) : undefined;
+    this.upstream = new UpstreamSide(this, cluster, host, downstream);
   }
 
   /** Fully jittered exponential back-off, from the second attempt on. */
@@ -247,6 +299,7 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
   /** The client is told by the end of its connection alone. */
   private refuse(flag: ResponseFlag): void {
     this.info.setFlag(flag);
+    this.downstream.closeReason = `tcp_initializion_failure:${failureNumbers[flag] ?? 0}`;
     this.downstream.closeNow();
   }
 
@@ -269,12 +322,15 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
   }
 
   private onIdle(): void {
-    const left = this.lastActivity + this.config.idleTimeout - now;
+    const left = this.lastActivity + this.idleTimeout - now;
     if (left > 0) {
       this.idleTimer.start(left);
       return;
     }
     this.config.stats[TCP.slot.idle_timeout]++;
+    const reason = 'tcp_session_idle_timeout';
+    this.downstream.closeReason = reason;
+    if (this.upstream !== undefined) this.info.upstreamLocalCloseReason = reason;
     this.downstream.closeNow();
   }
 

@@ -1,5 +1,6 @@
 /** The data path without HTTP, host's side: one connection to a host, and what its cluster counts of it. */
 import { now } from '../common/clock.ts';
+import type { ProxyProtocolState } from '../common/filter_state/proxy_protocol.ts';
 import { CLUSTER, HOST, TCP } from '../common/stats/layouts.ts';
 import type { Connection, ConnectionCallbacks } from '../net/connection.ts';
 import type { Cluster } from '../upstream/cluster.ts';
@@ -23,14 +24,14 @@ export class UpstreamSide implements ConnectionCallbacks {
   private readonly proxy: TcpProxy;
   private readonly cluster: Cluster;
   private readonly host: Host;
-  private readonly openedAt = now;
+  readonly openedAt = now;
   private connected = false;
   private timedOut = false;
   /** The statistics of the proxy, while its client has gone and what it sent is still on the way to the host. */
   private flushing: Float64Array | undefined;
 
   /** The breaker has granted the connection and its place among those that wait. */
-  constructor(proxy: TcpProxy, cluster: Cluster, host: Host) {
+  constructor(proxy: TcpProxy, cluster: Cluster, host: Host, downstream: ProxyProtocolState | undefined) {
     this.proxy = proxy;
     this.cluster = cluster;
     this.host = host;
@@ -41,7 +42,7 @@ export class UpstreamSide implements ConnectionCallbacks {
     stats[slot.upstream_rq_pending_active]++;
     host.stats[HOST.slot.cx_total]++;
     host.stats[HOST.slot.cx_active]++;
-    this.connection = cluster.connectTo(host, this);
+    this.connection = cluster.connectTo(host, this, { downstream });
   }
 
   onConnectTimeout(): void {

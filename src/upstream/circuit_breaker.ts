@@ -14,7 +14,8 @@ export function addShared(shared: SharedWords, index: number, difference: number
 }
 
 export class CircuitBreaker {
-  readonly limits: BreakerLimits;
+  /** Replaced when the runtime changes them. */
+  limits: BreakerLimits;
   private readonly shared: SharedWords;
   private readonly base: number;
 

@@ -1,7 +1,7 @@
-/** The contract between a router and whatever carries its request to a host: HTTP/1 connections now, HTTP/2 streams beside them. */
-import type { HeaderMap, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
+/** The contract between a router and whatever carries its request to a host: an HTTP/1 connection or an HTTP/2 stream. */
+import type { HeaderMap, Protocol, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
 import type { ResetReason } from '../common/reset_reason.ts';
-import type { Address } from '../common/stream_info.ts';
+import type { Address, TlsInfo } from '../common/stream_info.ts';
 import type { Host } from './host.ts';
 
 /** Told what the host answers. Body bytes are lent for the call. After `onStreamReset` or the end nothing more comes. */
@@ -20,8 +20,11 @@ export interface ResponseReceiver {
 /** One request on its way to a host. */
 export interface ClientStream {
   readonly host: Host;
+  readonly protocol: Protocol | undefined;
   readonly connectionId: number;
   readonly localAddress: Address;
+  /** Of the connection; undefined on plain ones. */
+  readonly tls?: TlsInfo | undefined;
   sendHeaders(head: RequestHead, endStream: boolean): void;
   sendData(bytes: Buffer, start: number, end: number, endStream: boolean): void;
   sendTrailers(trailers: HeaderMap): void;

@@ -8,8 +8,8 @@ import { CLUSTER } from '../common/stats/layouts.ts';
 import { ThreadStats } from '../common/stats/store.ts';
 import { HealthFlag, HostWord, hostBase, makeWords } from '../snapshot/layout.ts';
 import { Cluster } from './cluster.ts';
+import type { ConnectionPool } from './connection_pool.ts';
 import type { HostOptions } from './host.ts';
-import type { Http1Pool } from './http1_pool.ts';
 
 const words = new Int32Array(makeWords());
 const store = new ThreadStats(() => {});
@@ -54,7 +54,7 @@ const nobody = {
 };
 
 /** Asks a pool for a stream and resolves when it has one. */
-function stream(pool: Http1Pool): Promise<{ cancel(): void; connectionId: number }> {
+function stream(pool: ConnectionPool): Promise<{ cancel(): void; connectionId: number }> {
   return new Promise((resolve, reject) => {
     pool.newStream({ ...nobody, onPoolReady: resolve, onPoolFailure: (reason) => reject(new Error(reason)) });
   });

@@ -1,23 +1,38 @@
 /** Step 8 of the data path: one cluster as a worker sees it: settings, host set, load balancer, breaker, counters, pools. */
+import type { Protocol, RequestHead } from '../../native-free/headers/header_map.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { breakerLimits, Priority } from '../common/breaker_limits.ts';
+import type { Runtime } from '../common/runtime.ts';
 import { codeCounters } from '../common/stats/codes.ts';
-import { CLUSTER } from '../common/stats/layouts.ts';
-import { type ConnectOptions, connect } from '../net/connect.ts';
+import { CLUSTER, HTTP2 } from '../common/stats/layouts.ts';
+import type { ConnectionInfo } from '../common/stream_info.ts';
+import { type ConnectOptions, connect, type FirstBytes, type TlsPeer } from '../net/connect.ts';
 import type { ByteCounters, Connection, ConnectionCallbacks } from '../net/connection.ts';
 import { ClusterWord, clusterBase } from '../snapshot/layout.ts';
 import type { Histogram, StatsStore } from '../spi/stats.ts';
 import { CircuitBreaker, type SharedWords } from './circuit_breaker.ts';
 import { balancerOptions, type ClusterOptions, clusterOptions } from './cluster_options.ts';
+import { ConnectionPool, type PoolKind } from './connection_pool.ts';
 import { Host, type HostOptions } from './host.ts';
-import { Http1Pool } from './http1_pool.ts';
+import type { PoolProtocol } from './http_options.ts';
 import { PrioritySet } from './priority_set.ts';
+import { proxyProtocolStateOf } from './proxy_protocol.ts';
+import { serverNameOf } from './server_name.ts';
+import { type MakeTransport, TransportSockets } from './transport_sockets.ts';
 
 type ClusterMessage = envoy.config.cluster.v3.Cluster;
 type AssignmentPolicy = envoy.config.endpoint.v3.ClusterLoadAssignment_Policy;
 
+const alpnOf: Readonly<Record<PoolProtocol, readonly string[]>> = {
+  http1: ['http/1.1'],
+  http2: ['h2'],
+  auto: ['h2', 'http/1.1'],
+};
+
 export class Cluster {
   readonly name: string;
+  /** `cluster.<name or alt_stat_name>.` */
+  readonly statsPrefix: string;
   readonly metadata: envoy.config.core.v3.Metadata | undefined;
   readonly options: ClusterOptions;
   /** Milliseconds. */
@@ -26,7 +41,7 @@ export class Cluster {
   readonly idleTimeout: number;
   /** 0: no limit. */
   readonly maxRequestsPerConnection: number;
-  readonly connectOptions: ConnectOptions;
+  private readonly transports: TransportSockets;
   readonly responseOptions: ClusterOptions['response'];
   readonly breaker: CircuitBreaker;
   readonly highBreaker: CircuitBreaker;
@@ -34,6 +49,7 @@ export class Cluster {
   readonly byteCounters: ByteCounters;
   readonly connectTime: Histogram;
   readonly connectionLength: Histogram;
+  readonly requestsPerConnection: Histogram;
   private readonly requestTime: Histogram;
   private readonly codes: ReturnType<typeof codeCounters>;
   readonly retryCodes: ReturnType<typeof codeCounters>;
@@ -47,18 +63,29 @@ export class Cluster {
   bindFailures = 0;
   private readonly message: ClusterMessage;
   /** Some priority has a max_connection_pools. */
-  private readonly limitsPools: boolean;
+  private limitsPools = false;
+  private readonly runtime: Runtime | undefined;
   private readonly shared: SharedWords;
   private readonly store: StatsStore;
+  private http2Block: Float64Array | undefined;
   private readonly slot: number;
   private wanted: readonly HostOptions[] = [];
   private hosts = new Map<string, Host>();
   private policy: AssignmentPolicy | undefined;
   private set: PrioritySet;
 
-  constructor(message: ClusterMessage, slot: number, shared: SharedWords, store: StatsStore) {
+  constructor(
+    message: ClusterMessage,
+    slot: number,
+    shared: SharedWords,
+    store: StatsStore,
+    makeTransport: MakeTransport = () => undefined,
+    runtime?: Runtime,
+  ) {
+    this.runtime = runtime;
     const prefix = `cluster.${message.altStatName || message.name}.`;
     this.name = message.name;
+    this.statsPrefix = prefix;
     this.metadata = message.metadata;
     this.slot = slot;
     this.shared = shared;
@@ -69,24 +96,23 @@ export class Cluster {
     this.idleTimeout = this.options.idleTimeout;
     this.maxRequestsPerConnection = this.options.maxRequestsPerConnection;
     this.responseOptions = this.options.response;
-    this.breaker = new CircuitBreaker(breakerLimits(message, Priority.Default), shared, clusterBase(slot));
+    this.breaker = new CircuitBreaker(breakerLimits(message, Priority.Default, runtime), shared, clusterBase(slot));
     this.highBreaker = new CircuitBreaker(
-      breakerLimits(message, Priority.High),
+      breakerLimits(message, Priority.High, runtime),
       shared,
       clusterBase(slot) + ClusterWord.Priority,
     );
-    this.limitsPools = [this.breaker, this.highBreaker].some(({ limits }) =>
-      Number.isFinite(limits.maxConnectionPools),
-    );
+    this.noteLimits();
     const stats = store.block(CLUSTER, prefix);
     this.stats = stats;
-    this.connectOptions = {
+    const connectOptions: ConnectOptions = {
       ...this.options.connect,
       onBindError: () => {
         stats[CLUSTER.slot.bind_errors]++;
         this.bindFailures++;
       },
     };
+    this.transports = new TransportSockets(message, connectOptions, makeTransport, store, prefix);
     this.byteCounters = {
       stats: this.stats,
       received: CLUSTER.slot.upstream_cx_rx_bytes_total,
@@ -95,6 +121,7 @@ export class Cluster {
     };
     this.connectTime = store.histogram(`${prefix}upstream_cx_connect_ms`);
     this.connectionLength = store.histogram(`${prefix}upstream_cx_length_ms`);
+    this.requestsPerConnection = store.histogram(`${prefix}upstream_rq_per_cx`);
     this.requestTime = store.histogram(`${prefix}upstream_rq_time`);
     this.codes = codeCounters(store, `${prefix}upstream_rq_`);
     this.retryCodes = codeCounters(store, `${prefix}retry.upstream_rq_`);
@@ -142,6 +169,18 @@ export class Cluster {
     if (changed) this.rebuild();
   }
 
+  /** After the runtime has changed. */
+  refreshLimits(): void {
+    this.breaker.limits = breakerLimits(this.message, Priority.Default, this.runtime);
+    this.highBreaker.limits = breakerLimits(this.message, Priority.High, this.runtime);
+    this.noteLimits();
+  }
+
+  private noteLimits(): void {
+    const breakers = [this.breaker, this.highBreaker];
+    this.limitsPools = breakers.some(({ limits }) => Number.isFinite(limits.maxConnectionPools));
+  }
+
   /** Counts an answer under its status, once for all requests and once for those of internal or external clients. */
   chargeCode(status: number, internal: boolean): void {
     this.codes.inc(status);
@@ -160,6 +199,7 @@ export class Cluster {
    */
   chooseHost(avoid = 0, priority = 0): Host | undefined {
     const host = this.set.pick(avoid);
+    if (host === undefined) this.stats[CLUSTER.slot.upstream_cx_none_healthy]++;
     if (!this.limitsPools || host === undefined) return host;
     return this.mayHavePool(host, priority) ? host : undefined;
   }
@@ -168,40 +208,86 @@ export class Cluster {
     return this.hosts.size;
   }
 
+  /** Some of its hosts are told whose connection they get (PROXY protocol). */
+  get tellsClients(): boolean {
+    return this.transports.tellsClients;
+  }
+
   /** The breaker of a routing priority. */
   breakerOf(priority: number): CircuitBreaker {
     return priority === Priority.High ? this.highBreaker : this.breaker;
   }
 
-  /** The connections to a host that requests of a routing priority share. */
-  poolOf(host: Host, priority = 0): Http1Pool {
-    if (priority === Priority.High) {
-      host.highPool ??= this.makePool(host, priority);
-      return host.highPool;
+  /** The connections to a host that requests of a routing priority share; with use_downstream_protocol_config, those of one protocol. */
+  poolOf(host: Host, priority = 0, requestProtocol: Protocol = 'HTTP/1.1'): ConnectionPool {
+    const protocol = this.protocolFor(requestProtocol);
+    const index = poolIndex(priority, protocol);
+    const pool = host.pools[index] ?? this.makePool(host, priority, { protocol });
+    host.pools[index] = pool;
+    return pool;
+  }
+
+  /** The connections for a request. Those that ask for the name of its host (auto_sni) are shared by requests for that host. */
+  poolFor(host: Host, priority: number, head: RequestHead, client?: ConnectionInfo): ConnectionPool {
+    const { autoSni, autoSanValidation, autoSniHeader } = this.options;
+    const serverName = autoSni || autoSanValidation ? serverNameOf(head, autoSniHeader) : undefined;
+    const downstream = client !== undefined && this.tellsClients ? proxyProtocolStateOf(client) : undefined;
+    if (serverName === undefined && downstream === undefined) return this.poolOf(host, priority, head.protocol);
+    const protocol = this.protocolFor(head.protocol);
+    const ends = downstream === undefined ? '' : `${downstream.source.text}>${downstream.destination.text}`;
+    const key = `${priority}/${protocol}/${serverName ?? ''}/${ends}`;
+    let pool = host.namedPools.get(key);
+    if (pool === undefined) {
+      pool = this.makePool(host, priority, { protocol, serverName, downstream, key });
+      host.namedPools.set(key, pool);
     }
-    host.pool ??= this.makePool(host, priority);
-    return host.pool;
+    return pool;
+  }
+
+  /** `cluster.<name>.http2.`: there from the first HTTP/2 connection on. */
+  get http2Stats(): Float64Array {
+    this.http2Block ??= this.store.block(HTTP2, `${this.statsPrefix}http2.`);
+    return this.http2Block;
   }
 
   /** A pool without connections and requests is given up. */
-  onPoolIdle(pool: Http1Pool): void {
-    const { host } = pool;
-    if (host.pool === pool) host.pool = undefined;
-    else if (host.highPool === pool) host.highPool = undefined;
+  onPoolIdle(pool: ConnectionPool): void {
+    pool.host.forgetPool(pool);
     if (pool.counted) pool.breaker.releasePool();
     pool.counted = false;
   }
 
-  /** A raw connection to a host, outside of the pools. */
-  connectTo(host: Host, callbacks: ConnectionCallbacks): Connection {
-    const connection = connect(host.target, this.connectOptions, callbacks);
+  /**
+   * Connects to a host; `protocol` is what ALPN asks for where configuration does not, undefined for bytes that are not HTTP.
+   * `serverName` goes before the SNI that is configured (auto_sni), and is what the certificate must be for
+   * (auto_san_validation). `downstream` is the client a host is told of that wants to know.
+   */
+  connectTo(host: Host, callbacks: ConnectionCallbacks, kind: Partial<PoolKind> = {}): Connection {
+    const { protocol, serverName, downstream } = kind;
+    const options = this.transports.optionsFor(host.transportMatch);
+    const { proxyProtocol } = options;
+    const first: FirstBytes | undefined = proxyProtocol && ((opened) => proxyProtocol.header(downstream, opened));
+    const peer = options.tls === undefined ? undefined : this.tlsPeer(host, protocol, serverName);
+    const connection = connect(host.target, options, callbacks, peer, first);
     connection.counters = this.byteCounters;
     return connection;
+  }
+
+  private tlsPeer(host: Host, protocol: PoolProtocol | undefined, serverName: string | undefined): TlsPeer {
+    const { autoSni, autoSanValidation } = this.options;
+    return {
+      address: host.address,
+      hostname: host.hostname,
+      serverName: autoSni ? serverName : undefined,
+      verifiedName: autoSanValidation ? serverName : undefined,
+      alpn: protocol === undefined ? undefined : alpnOf[protocol],
+    };
   }
 
   /** Lets all connections end when their exchange is over. */
   drain(): void {
     for (const host of this.hosts.values()) host.drainPools();
+    this.transports.close();
   }
 
   /** The host as it is when nothing but weight and health changed; its pools go on where it moved. */
@@ -211,6 +297,7 @@ export class Cluster {
     if (present === undefined || present.slot !== options.slot) return new Host(place, this.shared, this.store);
     if (present.address === options.address.text) {
       present.weight = options.weight;
+      present.metadata = options.metadata;
       present.lbMetadata = options.lbMetadata;
       present.loadHealth();
       return present;
@@ -227,16 +314,28 @@ export class Cluster {
 
   /** Over max_connection_pools a host without a pool cannot be used. */
   private mayHavePool(host: Host, priority: number): boolean {
-    const pool = priority === Priority.High ? host.highPool : host.pool;
-    if (pool !== undefined || this.poolOf(host, priority).counted) return true;
+    const first = poolIndex(priority, 'http1');
+    const any = host.pools[first] ?? host.pools[first + 1];
+    if (any !== undefined || this.poolOf(host, priority).counted) return true;
     this.onPoolIdle(this.poolOf(host, priority));
     this.stats[CLUSTER.slot.upstream_cx_pool_overflow]++;
     return false;
   }
 
-  private makePool(host: Host, priority: number): Http1Pool {
-    const pool = new Http1Pool(this, host, this.breakerOf(priority));
+  private protocolFor(requestProtocol: Protocol): PoolProtocol {
+    const { protocol } = this.options;
+    if (protocol !== 'downstream') return protocol;
+    return requestProtocol === 'HTTP/2' || requestProtocol === 'HTTP/3' ? 'http2' : 'http1';
+  }
+
+  private makePool(host: Host, priority: number, kind: PoolKind): ConnectionPool {
+    const pool = new ConnectionPool(this, host, this.breakerOf(priority), kind);
     pool.counted = pool.breaker.tryPool();
     return pool;
   }
+}
+
+/** Two places for each routing priority: a cluster that speaks what its client speaks has two kinds of pools. */
+function poolIndex(priority: number, protocol: PoolProtocol): number {
+  return 2 * priority + (protocol === 'http2' ? 1 : 0);
 }

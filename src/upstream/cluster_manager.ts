@@ -1,19 +1,30 @@
 /** Step 8 of the data path: the clusters of one worker by name, kept as the snapshots say. */
 import type { envoy } from '../api/envoy_types.ts';
 import { addressOfMessage } from '../common/address.ts';
+import type { Runtime } from '../common/runtime.ts';
 import type { StatsStore } from '../spi/stats.ts';
 import type { SharedWords } from './circuit_breaker.ts';
 import { Cluster } from './cluster.ts';
 import type { HostOptions } from './host.ts';
+import { type MakeTransport, matchNamespace } from './transport_sockets.ts';
 
 export class ClusterManager {
   private readonly clusters = new Map<string, Cluster>();
   private readonly shared: SharedWords;
   private readonly store: StatsStore;
+  private readonly makeTransport: MakeTransport;
+  private readonly runtime: Runtime | undefined;
 
-  constructor(shared: SharedWords, store: StatsStore) {
+  constructor(
+    shared: SharedWords,
+    store: StatsStore,
+    makeTransport: MakeTransport = () => undefined,
+    runtime?: Runtime,
+  ) {
+    this.runtime = runtime;
     this.shared = shared;
     this.store = store;
+    this.makeTransport = makeTransport;
   }
 
   get(name: string): Cluster | undefined {
@@ -23,11 +34,16 @@ export class ClusterManager {
   /** Adds a cluster, or replaces it: the old one ends its exchanges, the new one begins with its hosts. */
   setCluster(message: envoy.config.cluster.v3.Cluster, slot: number): void {
     const former = this.clusters.get(message.name);
-    const cluster = new Cluster(message, slot, this.shared, this.store);
+    const cluster = new Cluster(message, slot, this.shared, this.store, this.makeTransport, this.runtime);
     this.clusters.set(message.name, cluster);
     if (former === undefined) return;
     cluster.adoptHosts(former);
     former.drain();
+  }
+
+  /** After the runtime has changed. */
+  refreshLimits(): void {
+    for (const cluster of this.clusters.values()) cluster.refreshLimits();
   }
 
   removeCluster(name: string): void {
@@ -53,7 +69,10 @@ export class ClusterManager {
           weight: entry.loadBalancingWeight ?? 1,
           priority: locality.priority,
           slot,
+          metadata: entry.metadata,
           lbMetadata: entry.metadata?.filterMetadata['envoy.lb'],
+          transportMatch:
+            entry.metadata?.filterMetadata[matchNamespace] ?? locality.metadata?.filterMetadata[matchNamespace],
         });
       }
     }

@@ -1,19 +1,21 @@
 /** Step 8 of the data path: the settings of a cluster message as numbers, with Envoy's defaults where it leaves a field out. */
 import type { HeaderSpelling } from '../../native-free/headers/header_spelling.ts';
 import type { ResponseDecoderOptions } from '../../native-free/http1/response_decoder.ts';
+import type { Http2Options } from '../../native-free/http2/codec.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { unpackAny } from '../api/registry.ts';
 import { addressOfMessage, ipVersion } from '../common/address.ts';
 import { durationMs } from '../common/duration.ts';
 import { compileHeaderKeyFormat } from '../common/header_key_format.ts';
+import { compileKeepalive, type KeepaliveOptions } from '../common/http2_keepalive.ts';
+import { http2Options } from '../common/http2_options.ts';
 import type { ConnectOptions, KeepAlive } from '../net/connect.ts';
+import { type HttpOptionMessages, httpOptionMessages } from './http_options.ts';
 import { loadBalancingPolicy } from './load_balancing_policy.ts';
 import type { BalancerOptions } from './priority_set.ts';
 
 type ClusterMessage = envoy.config.cluster.v3.Cluster;
-type HttpOptions = envoy.extensions.upstreams.http.v3.HttpProtocolOptions;
 
-const httpProtocolOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 const defaultConnectTimeout = 5000;
 const defaultIdleTimeout = 3_600_000;
 const defaultBufferLimit = 1024 * 1024;
@@ -34,6 +36,15 @@ export interface ClusterOptions {
   /** Connections wanted for each request, 1 to 3: more than 1 opens some before they are needed. */
   readonly preconnectRatio: number;
   readonly connect: ConnectOptions;
+  readonly protocol: HttpOptionMessages['protocol'];
+  /** For connections that speak HTTP/2; undefined when none can. */
+  readonly http2: Http2Options | undefined;
+  readonly http2Keepalive: KeepaliveOptions | undefined;
+  /** `upstream_http_protocol_options`: what TLS takes from the request. */
+  readonly autoSni: boolean;
+  readonly autoSanValidation: boolean;
+  /** The header that goes before the host of the request, in lower case; empty: none. */
+  readonly autoSniHeader: string;
   /** The HTTP/1 options of connections to hosts. */
   readonly http1: envoy.config.core.v3.Http1ProtocolOptions | undefined;
   readonly response: ResponseDecoderOptions & { readonly enableTrailers: boolean };
@@ -41,29 +52,17 @@ export interface ClusterOptions {
   readonly headerSpelling: HeaderSpelling | undefined;
   /** All addresses of its one name are one host; new connections go to the one that was last given (LOGICAL_DNS). */
   readonly logicalHost: boolean;
+  /** Requests name scheme and host before the path, as another proxy wants them. */
+  readonly fullyQualifiedUrl: boolean;
   readonly closeConnectionsOnHostSetChange: boolean;
 }
 
-/** The HTTP options of a cluster: the extension replaces the deprecated fields altogether, as in Envoy. */
-function httpOptions(message: ClusterMessage): {
-  common: envoy.config.core.v3.HttpProtocolOptions | undefined;
-  http1: envoy.config.core.v3.Http1ProtocolOptions | undefined;
-} {
-  const any = message.typedExtensionProtocolOptions[httpProtocolOptions];
-  if (any === undefined) return { common: message.commonHttpProtocolOptions, http1: message.httpProtocolOptions };
-  const options = unpackAny(any) as unknown as HttpOptions;
-  const { case: kind, value } = options.upstreamProtocolOptions;
-  let http1: envoy.config.core.v3.Http1ProtocolOptions | undefined;
-  if (kind === 'explicitHttpConfig') {
-    http1 = value.protocolConfig.case === 'httpProtocolOptions' ? value.protocolConfig.value : undefined;
-  } else if (kind === 'useDownstreamProtocolConfig') http1 = value.httpProtocolOptions;
-  return { common: options.commonHttpProtocolOptions, http1 };
-}
-
 export function clusterOptions(message: ClusterMessage): ClusterOptions {
-  const { common, http1 } = httpOptions(message);
+  const { protocol, common, http1, http2, upstream } = httpOptionMessages(message);
   const keyFormat = compileHeaderKeyFormat(http1);
-  const headKb = common?.maxResponseHeadersKb ?? defaultResponseHeadKb;
+  const maxHeadBytes = (common?.maxResponseHeadersKb ?? defaultResponseHeadKb) * 1024;
+  const maxHeaders = common?.maxHeadersCount ?? defaultMaxHeaders;
+  const bufferLimit = message.perConnectionBufferLimitBytes ?? defaultBufferLimit;
   return {
     connectTimeout: durationMs(message.connectTimeout) ?? defaultConnectTimeout,
     idleTimeout: durationMs(common?.idleTimeout) ?? defaultIdleTimeout,
@@ -71,19 +70,28 @@ export function clusterOptions(message: ClusterMessage): ClusterOptions {
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? message.maxRequestsPerConnection ?? 0,
     preconnectRatio: message.preconnectPolicy?.perUpstreamPreconnectRatio ?? 1,
     connect: {
-      bufferLimit: message.perConnectionBufferLimitBytes ?? defaultBufferLimit,
+      bufferLimit,
       keepAlive: keepAlive(message),
       ...sources(message.upstreamBindConfig),
     },
+    protocol,
+    http2:
+      protocol === 'http1' ? undefined : http2Options(http2, { maxHeaderBytes: maxHeadBytes, maxHeaders, bufferLimit }),
+    http2Keepalive: compileKeepalive(http2?.connectionKeepalive),
+    autoSni: upstream?.autoSni ?? false,
+    autoSanValidation: upstream?.autoSanValidation ?? false,
+    autoSniHeader: upstream?.overrideAutoSniHeader.toLowerCase() ?? '',
     http1,
     response: {
-      maxHeadBytes: headKb * 1024,
-      maxHeaders: common?.maxHeadersCount ?? defaultMaxHeaders,
+      maxHeadBytes,
+      maxHeaders,
       enableTrailers: http1?.enableTrailers ?? false,
       preserveCase: keyFormat.preserveCase,
+      forwardReason: keyFormat.forwardReason,
     },
     headerSpelling: keyFormat.spelling,
     logicalHost: isLogicalDns(message),
+    fullyQualifiedUrl: http1?.sendFullyQualifiedUrl ?? false,
     closeConnectionsOnHostSetChange: message.commonLbConfig?.closeConnectionsOnHostSetChange ?? false,
   };
 }

@@ -1,11 +1,11 @@
-/** An upstream host as one worker sees it: its address, its words in shared memory, its counters and its pool. */
+/** An upstream host as one worker sees it: its address, its words in shared memory, its counters and its pools. */
 import type { JsonObject } from '@bufbuild/protobuf';
 import { HOST } from '../common/stats/layouts.ts';
-import type { Address, HostDescription } from '../common/stream_info.ts';
-import { HostWord, hostBase } from '../snapshot/layout.ts';
+import type { Address, HostDescription, Metadata } from '../common/stream_info.ts';
+import { activeHcChecked, HostWord, hostBase } from '../snapshot/layout.ts';
 import type { StatsStore } from '../spi/stats.ts';
 import { addShared, type SharedWords } from './circuit_breaker.ts';
-import type { Http1Pool } from './http1_pool.ts';
+import type { ConnectionPool } from './connection_pool.ts';
 
 export interface HostOptions {
   readonly clusterName: string;
@@ -19,6 +19,9 @@ export interface HostOptions {
   readonly countsKey?: string;
   /** The metadata load balancing may look at (`envoy.lb`). */
   readonly lbMetadata?: JsonObject;
+  readonly metadata?: Metadata | undefined;
+  /** The metadata that chooses its transport socket (`envoy.transport_socket_match`). */
+  readonly transportMatch?: JsonObject;
 }
 
 export class Host implements HostDescription {
@@ -30,12 +33,15 @@ export class Host implements HostDescription {
   /** Bits of `HealthFlag` as they were when the pickers were made. */
   healthFlags = 0;
   lbMetadata: JsonObject | undefined;
+  metadata: Metadata | undefined;
+  readonly transportMatch: JsonObject | undefined;
   readonly priority: number;
   readonly slot: number;
   readonly stats: Float64Array;
-  /** By routing priority, each made with its first request. */
-  pool: Http1Pool | undefined;
-  highPool: Http1Pool | undefined;
+  /** By routing priority and protocol as the cluster numbers them, each made with its first request. */
+  readonly pools: (ConnectionPool | undefined)[] = [];
+  /** Those that ask TLS for a name of their own, by that name. */
+  readonly namedPools = new Map<string, ConnectionPool>();
   private readonly shared: SharedWords;
   private readonly activeRequests: number;
 
@@ -46,6 +52,8 @@ export class Host implements HostDescription {
     this.hostname = options.hostname;
     this.weight = options.weight;
     this.lbMetadata = options.lbMetadata;
+    this.metadata = options.metadata;
+    this.transportMatch = options.transportMatch;
     this.priority = options.priority;
     this.slot = options.slot;
     this.shared = shared;
@@ -57,26 +65,30 @@ export class Host implements HostDescription {
   /** Reads the flags the main thread keeps; true when they are other ones than before. */
   loadHealth(): boolean {
     const before = this.healthFlags;
-    this.healthFlags = Atomics.load(this.shared.words, hostBase(this.slot) + HostWord.Health);
+    this.healthFlags = Atomics.load(this.shared.words, hostBase(this.slot) + HostWord.Health) & ~activeHcChecked;
     return this.healthFlags !== before;
   }
 
   /** Connections go when their exchange is over; requests to come get new pools. */
   drainPools(): void {
-    this.pool?.drain();
-    this.highPool?.drain();
-    this.pool = undefined;
-    this.highPool = undefined;
+    const pools = [...this.pools.splice(0), ...this.namedPools.values()];
+    this.namedPools.clear();
+    for (const pool of pools) pool?.drain();
   }
 
   /** This is where a host of LOGICAL_DNS moved to: its pools connect here from now on. */
   takePools(former: Host): void {
-    this.pool = former.pool;
-    this.highPool = former.highPool;
-    if (this.pool !== undefined) this.pool.host = this;
-    if (this.highPool !== undefined) this.highPool.host = this;
-    former.pool = undefined;
-    former.highPool = undefined;
+    this.pools.push(...former.pools.splice(0));
+    for (const [key, pool] of former.namedPools) this.namedPools.set(key, pool);
+    former.namedPools.clear();
+    for (const pool of [...this.pools, ...this.namedPools.values()]) if (pool !== undefined) pool.host = this;
+  }
+
+  forgetPool(pool: ConnectionPool): void {
+    const index = this.pools.indexOf(pool);
+    if (index >= 0) this.pools[index] = undefined;
+    const { key } = pool.kind;
+    if (key !== undefined && this.namedPools.get(key) === pool) this.namedPools.delete(key);
   }
 
   /** Requests under way on all workers; kept only where the load balancer asks for it. */

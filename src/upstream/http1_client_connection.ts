@@ -8,22 +8,17 @@ import { chunkHeader, encodeRequestHead, encodeTrailers, lastChunk } from '../..
 import { opensTunnel, requestFramingToSend } from '../../native-free/http1/framing.ts';
 import { Http1ResponseDecoder } from '../../native-free/http1/response_decoder.ts';
 import { BodyBuffer } from '../common/body_buffer.ts';
-import { now } from '../common/clock.ts';
 import { connectionTag, logger } from '../common/log.ts';
 import type { ResetReason } from '../common/reset_reason.ts';
 import { CLUSTER } from '../common/stats/layouts.ts';
-import type { Address } from '../common/stream_info.ts';
+import type { Address, TlsInfo } from '../common/stream_info.ts';
 import { Timer } from '../common/timers.ts';
-import { connect } from '../net/connect.ts';
 import type { Connection, ConnectionCallbacks } from '../net/connection.ts';
 import type { ClientStream, ResponseReceiver } from './client_stream.ts';
+import type { ConnectionPool, PooledConnection } from './connection_pool.ts';
 import type { Host } from './host.ts';
-import type { Http1Pool } from './http1_pool.ts';
 
 const log = logger('client');
-
-const ConnectTimeout = 0;
-const IdleTimeout = 1;
 
 /** Bytes held for an upgrade that is not accepted yet, before the client is paused. */
 const mostEarly = 64 * 1024;
@@ -31,15 +26,18 @@ const mostEarly = 64 * 1024;
 /** Reads this long mean that a body streams: the next ones go to a private buffer. */
 const bulkRead = 16 * 1024;
 
-export class Http1ClientConnection implements ClientStream, ConnectionCallbacks, ResponseDecoderEvents {
+export class Http1ClientConnection
+  implements PooledConnection, ClientStream, ConnectionCallbacks, ResponseDecoderEvents
+{
   readonly host: Host;
-  private readonly pool: Http1Pool;
+  readonly protocol = 'HTTP/1.1';
+  readonly expects = 0;
+  listed = false;
+  private readonly pool: ConnectionPool;
   private readonly connection: Connection;
   private readonly decoder: Http1ResponseDecoder;
-  private readonly connectTimer: Timer;
   private readonly idleTimer: Timer;
-  private readonly openedAt = now;
-  private connected = false;
+  private readonly openedAt: number;
   private local: Address | undefined;
   private receiver: ResponseReceiver | undefined;
   /** An exchange is under way, even when its receiver has gone. */
@@ -56,20 +54,22 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
   private responseFraming: Framing = 'none';
   private bodyLeft = 0;
   private keepAlive = true;
-  private requestsLeft: number;
-  private timedOut = false;
+  private requests = 0;
+  private readonly mostRequests: number;
 
-  constructor(pool: Http1Pool) {
+  /** `connection` is open; `openedAt`: when it began to connect. */
+  constructor(pool: ConnectionPool, host: Host, connection: Connection, openedAt: number) {
     const { cluster } = pool;
     this.pool = pool;
-    this.host = pool.host;
-    this.requestsLeft = cluster.maxRequestsPerConnection || Number.POSITIVE_INFINITY;
+    this.host = host;
+    this.connection = connection;
+    this.openedAt = openedAt;
+    this.mostRequests = cluster.maxRequestsPerConnection || Number.POSITIVE_INFINITY;
     this.decoder = new Http1ResponseDecoder(this, cluster.responseOptions);
-    this.connectTimer = new Timer(this, ConnectTimeout);
-    this.idleTimer = new Timer(this, IdleTimeout);
-    this.connection = connect(pool.host.target, cluster.connectOptions, this);
-    this.connection.counters = cluster.byteCounters;
-    this.connectTimer.start(cluster.connectTimeout);
+    this.idleTimer = new Timer(this, 0);
+    connection.callbacks = this;
+    // Opened ahead of need, or nobody waits for it any more.
+    if (cluster.idleTimeout > 0) this.idleTimer.start(cluster.idleTimeout);
   }
 
   get connectionId(): number {
@@ -82,19 +82,24 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
     return this.local;
   }
 
-  /** Free for a request: idle and open. */
-  get usable(): boolean {
-    return this.connected && !this.busy && !this.connection.isClosing;
+  get tls(): TlsInfo | undefined {
+    return this.connection.tls;
+  }
+
+  /** One when it is idle and open. */
+  get room(): number {
+    return this.busy || this.connection.isClosing ? 0 : 1;
   }
 
   /** Begins an exchange. */
-  attach(receiver: ResponseReceiver): void {
+  attach(receiver: ResponseReceiver): ClientStream {
     this.idleTimer.stop();
     this.receiver = receiver;
     this.busy = true;
     this.requestDone = false;
     this.responseDone = false;
-    this.requestsLeft--;
+    this.requests++;
+    return this;
   }
 
   sendHeaders(head: RequestHead, endStream: boolean): void {
@@ -105,8 +110,10 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
     const framing = requestFramingToSend(method, headers, endStream, upgrade);
     this.method = method;
     this.requestChunked = framing === 'chunked';
-    const spelling = headers.spelling ?? this.pool.cluster.options.headerSpelling;
-    this.connection.writeText(encodeRequestHead(method, head.path, head.authority, headers, framing, spelling));
+    const { options } = this.pool.cluster;
+    const spelling = headers.spelling ?? options.headerSpelling;
+    const path = options.fullyQualifiedUrl ? `${head.scheme}://${head.authority}${head.path}` : head.path;
+    this.connection.writeText(encodeRequestHead(method, path, head.authority, headers, framing, spelling));
     if (endStream) this.finishRequest();
   }
 
@@ -154,16 +161,6 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
 
   // === ConnectionCallbacks ===
 
-  onConnected(): void {
-    this.connected = true;
-    this.connectTimer.stop();
-    if (log.debugOn) log.debug(`${connectionTag(this.connection.id)}connected to ${this.host.address}`);
-    this.pool.onConnected(this, now - this.openedAt);
-    // Opened ahead of need, or nobody waits for it any more.
-    const { idleTimeout } = this.pool.cluster;
-    if (!this.busy && idleTimeout > 0 && !this.connection.isClosing) this.idleTimer.start(idleTimeout);
-  }
-
   onData(bytes: Buffer, start: number, end: number): void {
     if (!this.busy) {
       // Nothing was asked: whatever this is, the connection is out of step (RFC 9112 section 9.2).
@@ -199,20 +196,13 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
   }
 
   onClosed(local: boolean, reason: string): void {
-    this.connectTimer.stop();
     this.idleTimer.stop();
-    const { receiver } = this;
+    const { receiver, busy, requests, openedAt, pool } = this;
     this.receiver = undefined;
     if (log.debugOn)
       log.debug(`${connectionTag(this.connection.id)}closed ${local ? 'by us' : `by the host ${reason}`}`);
-    this.pool.onConnectionClosed(this, {
-      connected: this.connected,
-      busy: this.busy,
-      local,
-      timedOut: this.timedOut,
-      lived: now - this.openedAt,
-      reason,
-    });
+    if (busy) pool.onStreamOver(this);
+    pool.onConnectionClosed(this, { busy, local, streams: requests, openedAt });
     if (receiver === undefined || (this.requestDone && this.responseDone)) return;
     receiver.onStreamReset('connection termination', '');
   }
@@ -259,9 +249,8 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
     this.fail('protocol error', error.details);
   }
 
-  onTimer(kind: number): void {
-    if (kind === ConnectTimeout) this.timedOut = true;
-    else this.pool.cluster.stats[CLUSTER.slot.upstream_cx_idle_timeout]++;
+  onTimer(): void {
+    this.pool.cluster.stats[CLUSTER.slot.upstream_cx_idle_timeout]++;
     this.connection.closeNow();
   }
 
@@ -306,15 +295,17 @@ export class Http1ClientConnection implements ClientStream, ConnectionCallbacks,
     }
     this.busy = false;
     this.receiver = undefined;
-    this.pool.onExchangeOver();
-    if (!this.keepAlive || this.requestsLeft <= 0) {
-      if (this.requestsLeft <= 0) this.pool.cluster.stats[CLUSTER.slot.upstream_cx_max_requests]++;
+    const { pool } = this;
+    pool.onStreamOver(this);
+    const usedUp = this.requests >= this.mostRequests;
+    if (!this.keepAlive || usedUp) {
+      if (usedUp) pool.cluster.stats[CLUSTER.slot.upstream_cx_max_requests]++;
       this.connection.closeNow();
       return;
     }
-    if (!this.pool.onIdle(this)) return;
-    const { idleTimeout } = this.pool.cluster;
-    if (idleTimeout > 0) this.idleTimer.start(idleTimeout);
+    pool.onRoom(this);
+    const { idleTimeout } = pool.cluster;
+    if (idleTimeout > 0 && !this.busy && !this.connection.isClosing) this.idleTimer.start(idleTimeout);
   }
 }
 

@@ -2,7 +2,7 @@
 import { HeaderMap, type RequestHead } from '../../native-free/headers/header_map.ts';
 import { now } from '../common/clock.ts';
 import { CLUSTER, HOST } from '../common/stats/layouts.ts';
-import type { Address } from '../common/stream_info.ts';
+import type { Address, ConnectionInfo, TlsInfo } from '../common/stream_info.ts';
 import { Timer } from '../common/timers.ts';
 import type { Connection, ConnectionCallbacks } from '../net/connection.ts';
 import type { CircuitBreaker } from './circuit_breaker.ts';
@@ -10,19 +10,22 @@ import type { ClientStream, PendingStream, PoolCallbacks } from './client_stream
 import type { Cluster } from './cluster.ts';
 import { connectError } from './connect_error.ts';
 import type { Host } from './host.ts';
+import { proxyProtocolStateOf } from './proxy_protocol.ts';
 
 const noBytes = Buffer.alloc(0);
 /** Reads this long mean that a body streams: the next ones go to a private buffer. */
 const bulkRead = 16 * 1024;
 
-/** Connects; as with a pool, `onPoolReady` or `onPoolFailure` follows. The host has accepted when it is connected. */
+/** Connects, and sends `preface` before the payload; as with a pool, `onPoolReady` or `onPoolFailure` follows. The host has accepted when it is connected. */
 export function openTcpStream(
   cluster: Cluster,
   host: Host,
   breaker: CircuitBreaker,
   callbacks: PoolCallbacks,
+  client?: ConnectionInfo,
+  preface?: Buffer,
 ): PendingStream | undefined {
-  if (breaker.tryConnection()) return new TcpClientStream(cluster, host, breaker, callbacks);
+  if (breaker.tryConnection()) return new TcpClientStream(cluster, host, breaker, callbacks, client, preface);
   cluster.stats[CLUSTER.slot.upstream_cx_overflow]++;
   callbacks.onPoolFailure('overflow', '', host);
   return undefined;
@@ -30,17 +33,28 @@ export function openTcpStream(
 
 class TcpClientStream implements ClientStream, PendingStream, ConnectionCallbacks {
   readonly host: Host;
+  /** Envoy has none for bytes that are not HTTP. */
+  readonly protocol = undefined;
   private readonly cluster: Cluster;
   private readonly breaker: CircuitBreaker;
   private readonly connection: Connection;
   private readonly connectTimer: Timer;
   private readonly openedAt = now;
   private receiver: PoolCallbacks | undefined;
+  private readonly preface: Buffer | undefined;
   private connected = false;
   private timedOut = false;
 
-  constructor(cluster: Cluster, host: Host, breaker: CircuitBreaker, callbacks: PoolCallbacks) {
+  constructor(
+    cluster: Cluster,
+    host: Host,
+    breaker: CircuitBreaker,
+    callbacks: PoolCallbacks,
+    client: ConnectionInfo | undefined,
+    preface: Buffer | undefined,
+  ) {
     const { slot } = CLUSTER;
+    this.preface = preface;
     this.cluster = cluster;
     this.host = host;
     this.breaker = breaker;
@@ -51,7 +65,8 @@ class TcpClientStream implements ClientStream, PendingStream, ConnectionCallback
     host.stats[HOST.slot.cx_active]++;
     this.connectTimer = new Timer(this, 0);
     this.connectTimer.start(cluster.connectTimeout);
-    this.connection = cluster.connectTo(host, this);
+    const downstream = client !== undefined && cluster.tellsClients ? proxyProtocolStateOf(client) : undefined;
+    this.connection = cluster.connectTo(host, this, { downstream });
   }
 
   get connectionId(): number {
@@ -62,8 +77,15 @@ class TcpClientStream implements ClientStream, PendingStream, ConnectionCallback
     return this.connection.localAddress;
   }
 
+  get tls(): TlsInfo | undefined {
+    return this.connection.tls;
+  }
+
   /** The head stays here: it is answered as soon as there is a connection to speak for. */
-  sendHeaders(_head: RequestHead, _endStream: boolean): void {
+  sendHeaders(_head: RequestHead, endStream: boolean): void {
+    const { connection, preface } = this;
+    if (preface !== undefined) connection.writeBytes(preface, 0, preface.length);
+    if (endStream) connection.shutdownWrite();
     this.receiver?.onResponseHeaders({ status: 200, protocol: 'HTTP/1.1', headers: new HeaderMap() }, false);
   }
 

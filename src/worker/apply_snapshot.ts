@@ -1,26 +1,24 @@
 /** Step 4 of the control path, worker: compiles what a generation changed, and only that. */
 import { typeNamesIn } from '../api/any_types.ts';
 import type { envoy } from '../api/envoy_types.ts';
-import { logger } from '../common/log.ts';
-import { ConnectionLimit } from '../listener/connection_limit.ts';
-import { Listener, listenerInfo } from '../listener/listener.ts';
-import { ListenerDrain, type ProcessDrain } from '../listener/listener_drain.ts';
-import { clusterBase, type ResourceEntry, resourceType, type SnapshotDelta } from '../snapshot/layout.ts';
+import type { Listener } from '../listener/listener.ts';
+import type { ProcessDrain } from '../listener/listener_drain.ts';
+import { type ResourceEntry, resourceType, type SnapshotDelta } from '../snapshot/layout.ts';
 import { readResource } from '../snapshot/reader.ts';
 import type { StatsStore } from '../spi/stats.ts';
-import type { NetworkFilterFactory } from '../spi/worker_context.ts';
 import type { FromWorker } from '../spi/worker_messages.ts';
 import type { SharedWords } from '../upstream/circuit_breaker.ts';
 import type { ClusterManager } from '../upstream/cluster_manager.ts';
 import type { ExtensionLoader } from './extension_loader.ts';
-
-const log = logger('config');
+import { ListenerTable } from './listener_table.ts';
+import type { SecretStore } from './secret_store.ts';
 
 /** What a worker lends to the listeners and clusters it compiles. */
 export interface ApplierParts {
   readonly worker: number;
   readonly concurrency: number;
   readonly clusters: ClusterManager;
+  readonly secrets: SecretStore;
   readonly loader: ExtensionLoader;
   readonly stats: StatsStore;
   readonly shared: SharedWords;
@@ -30,12 +28,16 @@ export interface ApplierParts {
 
 export class SnapshotApplier {
   private readonly parts: ApplierParts;
-  private readonly listeners = new Map<string, Listener>();
+  private readonly listeners: ListenerTable;
   private readonly hashes = new Map<string, string>();
   private queue: Promise<void> = Promise.resolve();
 
   constructor(parts: ApplierParts) {
     this.parts = parts;
+    this.listeners = new ListenerTable({
+      ...parts,
+      onListening: (listener, error) => parts.post({ kind: 'listening', listener, error }),
+    });
   }
 
   /** Generations are applied in the order they come; each is acknowledged when it serves. */
@@ -44,14 +46,7 @@ export class SnapshotApplier {
   }
 
   drainListeners(done: () => void): void {
-    let left = this.listeners.size;
-    if (left === 0) done();
-    for (const listener of this.listeners.values()) {
-      listener.drain(() => {
-        left--;
-        if (left === 0) done();
-      });
-    }
+    this.listeners.drain(done);
   }
 
   /** Behind the snapshots that came before: a worker that starts anew is told what holds before it has listeners. */
@@ -72,26 +67,43 @@ export class SnapshotApplier {
   }
 
   closeListeners(): void {
-    for (const listener of this.listeners.values()) listener.close();
+    this.listeners.close();
   }
 
   private chosen(inboundOnly: boolean): Listener[] {
-    return [...this.listeners.values()].filter((listener) => !inboundOnly || listener.inbound);
+    return this.listeners.all().filter((listener) => !inboundOnly || listener.inbound);
   }
 
   private async applyNow(delta: SnapshotDelta): Promise<void> {
     const entries = delta.changed.filter((entry) => this.hashes.get(`${entry.type}/${entry.name}`) !== entry.hash);
     for (const entry of entries) this.hashes.set(`${entry.type}/${entry.name}`, entry.hash);
-    this.applyClusters(entries, delta);
-    await Promise.all(ofType(entries, resourceType.listener).map((entry) => this.addListener(entry)));
+    for (const { type, name } of delta.removed) this.hashes.delete(`${type}/${name}`);
+    this.applySecrets(entries, delta);
+    await this.applyClusters(entries, delta);
+    await this.applyRoutes(entries, delta);
+    for (const { type, name } of delta.removed) if (type === resourceType.listener) this.listeners.remove(name);
+    await Promise.all(ofType(entries, resourceType.listener).map((entry) => this.listeners.apply(entry)));
     this.parts.post({ kind: 'ready', generation: delta.generation });
   }
 
-  private applyClusters(entries: readonly ResourceEntry[], delta: SnapshotDelta): void {
+  /** Before what is secured by them. */
+  private applySecrets(entries: readonly ResourceEntry[], delta: SnapshotDelta): void {
+    const changed = new Map<string, envoy.extensions.transport_sockets.tls.v3.Secret>();
+    for (const entry of ofType(entries, resourceType.secret)) {
+      changed.set(entry.name, readResource(entry) as envoy.extensions.transport_sockets.tls.v3.Secret);
+    }
+    const removed = delta.removed.filter(({ type }) => type === resourceType.secret).map(({ name }) => name);
+    if (changed.size > 0 || removed.length > 0) this.parts.secrets.apply(changed, removed);
+  }
+
+  private async applyClusters(entries: readonly ResourceEntry[], delta: SnapshotDelta): Promise<void> {
     for (const { type, name } of delta.removed)
       if (type === resourceType.cluster) this.parts.clusters.removeCluster(name);
     for (const entry of ofType(entries, resourceType.cluster)) {
-      this.parts.clusters.setCluster(readResource(entry) as envoy.config.cluster.v3.Cluster, entry.slot);
+      const message = readResource(entry) as envoy.config.cluster.v3.Cluster;
+      if (message.transportSocket !== undefined || message.transportSocketMatches.length > 0)
+        await this.parts.loader.load(typeNamesIn(message));
+      this.parts.clusters.setCluster(message, entry.slot);
     }
     for (const entry of ofType(entries, resourceType.endpoints)) {
       const assignment = readResource(entry) as envoy.config.endpoint.v3.ClusterLoadAssignment;
@@ -99,37 +111,15 @@ export class SnapshotApplier {
     }
   }
 
-  private async addListener(entry: ResourceEntry): Promise<void> {
-    const message = readResource(entry) as envoy.config.listener.v3.Listener;
-    const { loader, stats, shared, worker, concurrency } = this.parts;
-    await loader.load(typeNamesIn(message));
-    const drain = new ListenerDrain(this.parts.drain, message.drainType);
-    const info = listenerInfo(message, entry.name, drain);
-    const chain = message.filterChains[0] ?? message.defaultFilterChain;
-    const { name, configType } = chain.filters[chain.filters.length - 1];
-    const typedConfig = configType.case === 'typedConfig' ? configType.value : undefined;
-    const terminal = loader.extension({ name, typedConfig });
-    const create = terminal.create as NetworkFilterFactory;
-    const listener = new Listener({
-      message,
-      info,
-      taker: create(terminal.message, loader, info),
-      filterChainName: chain.name,
-      store: stats,
-      drain,
-      accessLoggers: loader.accessLoggers(message.accessLog),
-      limit: new ConnectionLimit(entry.name, loader.runtime, shared, clusterBase(entry.slot)),
-      worker,
-      acceptsAlone: entry.slot % concurrency === worker,
-    });
-    this.listeners.set(entry.name, listener);
-    await new Promise<void>((resolve) => {
-      listener.listen((error) => {
-        if (error !== undefined) log.error(`listener '${entry.name}': ${error.message}`);
-        this.parts.post({ kind: 'listening', listener: entry.name, error: error?.message ?? '' });
-        resolve();
-      });
-    });
+  /** Before listeners: those that are new serve with their routes from the first request on. */
+  private async applyRoutes(entries: readonly ResourceEntry[], delta: SnapshotDelta): Promise<void> {
+    const { loader } = this.parts;
+    for (const { type, name } of delta.removed) if (type === resourceType.routes) loader.setRoutes(name, undefined);
+    for (const entry of ofType(entries, resourceType.routes)) {
+      const message = readResource(entry) as envoy.config.route.v3.RouteConfiguration;
+      await loader.load(typeNamesIn(message));
+      loader.setRoutes(entry.name, message);
+    }
   }
 }
 

@@ -4,20 +4,23 @@ import { threadId } from 'node:worker_threads';
 import { LogFiles } from '../common/access_log/log_files.ts';
 import { now, tick } from '../common/clock.ts';
 import { logger, setLogLevels } from '../common/log.ts';
+import { NamedWords } from '../common/named_words.ts';
 import { Runtime } from '../common/runtime.ts';
 import { FILESYSTEM } from '../common/stats/layouts.ts';
 import { ThreadStats } from '../common/stats/store.ts';
 import { setTimerFaultHandler } from '../common/timers.ts';
 import type { ProcessDrain } from '../listener/listener_drain.ts';
+import { shareConnectionIds } from '../net/connection_ids.ts';
 import { setFaultHandler } from '../net/event.ts';
 import { setSocketBudget } from '../net/socket_budget.ts';
-import { socketsWord } from '../snapshot/layout.ts';
+import { connectionIdWord, mostNamed, namedBase, socketsWord } from '../snapshot/layout.ts';
 import { beatInterval, type FromWorker, type ToWorker, type WorkerTask } from '../spi/worker_messages.ts';
 import type { SharedWords } from '../upstream/circuit_breaker.ts';
 import { ClusterManager } from '../upstream/cluster_manager.ts';
 import { SnapshotApplier } from './apply_snapshot.ts';
 import { crash } from './crash.ts';
 import { ExtensionLoader } from './extension_loader.ts';
+import { SecretStore } from './secret_store.ts';
 
 const log = logger('main');
 
@@ -25,6 +28,7 @@ export class DataPath {
   private readonly task: WorkerTask;
   private readonly stats: ThreadStats;
   private readonly files: LogFiles;
+  private readonly clusters: ClusterManager;
   private readonly snapshot: SnapshotApplier;
   private readonly runtime = new Runtime();
   private readonly drain: ProcessDrain;
@@ -37,21 +41,34 @@ export class DataPath {
     this.stats = new ThreadStats((announcement) => this.post({ kind: 'stats', announcement }));
     this.files = new LogFiles(task.fileFlushInterval, this.stats.block(FILESYSTEM, 'filesystem.'));
     const shared: SharedWords = { words: new Int32Array(task.words), ledger: new Int32Array(task.ledger) };
+    shareConnectionIds(shared.words, connectionIdWord);
     setSocketBudget({ ...shared, index: socketsWord, most: task.mostSockets });
-    const clusters = new ClusterManager(shared, this.stats);
-    const loader = new ExtensionLoader({
+    const { runtime } = this;
+    this.clusters = new ClusterManager(
+      shared,
+      this.stats,
+      (socket, scope) => loader.upstreamTransport(socket, scope),
+      runtime,
+    );
+    const { clusters } = this;
+    const secrets = new SecretStore();
+    const loader: ExtensionLoader = new ExtensionLoader({
+      worker: task.index,
+      secrets,
       stats: this.stats,
       clusters,
       files: this.files,
       serviceCluster: task.serviceCluster,
       serviceNode: task.serviceNode,
       drain: this.drain,
-      runtime: this.runtime,
+      runtime,
+      named: new NamedWords({ ...shared, base: namedBase, places: mostNamed }),
     });
     this.snapshot = new SnapshotApplier({
       worker: task.index,
       concurrency: task.concurrency,
       clusters,
+      secrets,
       loader,
       stats: this.stats,
       shared,
@@ -96,6 +113,9 @@ export class DataPath {
       case 'stop_listeners':
         this.snapshot.stopListeners(message.inboundOnly, () => this.post({ kind: 'listeners_stopped' }));
         break;
+      case 'host_health':
+        this.clusters.get(message.cluster)?.refreshHealth();
+        break;
       case 'health_failed':
         this.drain.healthFailed = message.failed;
         break;
@@ -108,6 +128,7 @@ export class DataPath {
         break;
       case 'runtime':
         this.runtime.load(message.values);
+        this.clusters.refreshLimits();
         break;
       case 'reopen_logs':
         this.files.reopen();

@@ -4,16 +4,38 @@ import type { envoy } from '../api/envoy_types.ts';
 import { typeNameOf, unpackAny } from '../api/registry.ts';
 import { createAccessLogs } from '../common/access_log/create_access_logs.ts';
 import type { LogFiles } from '../common/access_log/log_files.ts';
+import type { NamedWords } from '../common/named_words.ts';
 import type { Runtime } from '../common/runtime.ts';
+import { downstreamType, upstreamType } from '../common/tls/secret_refs.ts';
 import { factoryByType } from '../extensions/registry.ts';
+import { ClusterGrpcClient } from '../grpc/grpc_client.ts';
+import type { TlsConnector } from '../net/connect.ts';
+import type { TlsStarter } from '../net/connection.ts';
 import { compileRouteConfiguration, type RouteTable } from '../router/route_table.ts';
+import { routeKey } from '../snapshot/layout.ts';
 import type { ExtensionFactory } from '../spi/extension.ts';
 import type { AccessLogger } from '../spi/format.ts';
+import type { GrpcClient } from '../spi/grpc_client.ts';
 import type { StatsStore } from '../spi/stats.ts';
-import type { DrainState, ExtensionConfig, LoadedExtension, WorkerContext } from '../spi/worker_context.ts';
+import type {
+  DownstreamTransportFactory,
+  SecretSource,
+  Transport,
+  UpstreamTransportFactory,
+} from '../spi/transport_socket.ts';
+import type {
+  DrainState,
+  ExtensionConfig,
+  LoadedExtension,
+  RouteHolder,
+  WorkerContext,
+} from '../spi/worker_context.ts';
 import type { ClusterManager } from '../upstream/cluster_manager.ts';
 
 export interface LoaderParts {
+  /** Number of this worker. */
+  readonly worker: number;
+  readonly secrets: SecretSource;
   readonly stats: StatsStore;
   readonly clusters: ClusterManager;
   readonly files: LogFiles;
@@ -21,7 +43,10 @@ export interface LoaderParts {
   readonly serviceNode: string;
   readonly drain: DrainState;
   readonly runtime: Runtime;
+  readonly named: NamedWords;
 }
+
+type TransportSocketConfig = envoy.config.core.v3.TransportSocket;
 
 export class ExtensionLoader implements WorkerContext {
   readonly stats: StatsStore;
@@ -30,10 +55,17 @@ export class ExtensionLoader implements WorkerContext {
   readonly serviceNode: string;
   readonly drain: DrainState;
   readonly runtime: Runtime;
+  readonly named: NamedWords;
+  private readonly worker: number;
+  private readonly secrets: SecretSource;
   private readonly files: LogFiles;
+  /** By `routeKey`. */
+  private readonly routes = new Map<string, { table: RouteTable | undefined }>();
   private readonly loaded = new Map<string, { factory: ExtensionFactory; create: unknown }>();
 
   constructor(parts: LoaderParts) {
+    this.worker = parts.worker;
+    this.secrets = parts.secrets;
     this.stats = parts.stats;
     this.clusters = parts.clusters;
     this.files = parts.files;
@@ -41,6 +73,7 @@ export class ExtensionLoader implements WorkerContext {
     this.serviceNode = parts.serviceNode;
     this.drain = parts.drain;
     this.runtime = parts.runtime;
+    this.named = parts.named;
   }
 
   /** Brings in the code of every extension in these messages; afterwards `extension()` answers at once. */
@@ -61,8 +94,56 @@ export class ExtensionLoader implements WorkerContext {
     return { ...found, message: unpackAny(typedConfig as never) };
   }
 
+  /** How connections of clients are secured; undefined: not at all. `scope` is `listener.<address>.` */
+  downstreamTransport(config: TransportSocketConfig, scope: string): Transport<TlsStarter> | undefined {
+    const create = this.transport(config, downstreamType);
+    return create === undefined ? undefined : (create.make as DownstreamTransportFactory)(...create.with(scope));
+  }
+
+  /** How connections to hosts are secured; undefined: not at all. `scope` is `cluster.<name>.` */
+  upstreamTransport(config: TransportSocketConfig, scope: string): Transport<TlsConnector> | undefined {
+    const create = this.transport(config, upstreamType);
+    return create === undefined ? undefined : (create.make as UpstreamTransportFactory)(...create.with(scope));
+  }
+
+  private transport(config: TransportSocketConfig, type: string) {
+    const { name, configType } = config;
+    const typedConfig = configType.case === 'typedConfig' ? configType.value : undefined;
+    // raw_buffer is how connections are anyway.
+    if (typedConfig === undefined || typeNameOf(typedConfig.typeUrl) !== type) return undefined;
+    const { create, message } = this.extension({ name, typedConfig });
+    const { stats, secrets, worker } = this;
+    return {
+      make: create,
+      with: (scope: string) => [message, { stats, scope, secrets, worker }] as const,
+    };
+  }
+
   compileRoutes(message: envoy.config.route.v3.RouteConfiguration): RouteTable {
     return compileRouteConfiguration(message, this.runtime, this.stats);
+  }
+
+  discoveredRoutes(rds: envoy.extensions.filters.network.http_connection_manager.v3.Rds): RouteHolder {
+    return this.holderOf(routeKey(rds));
+  }
+
+  /** New routes under a key, or none any more; whoever holds them sees it with the next request. */
+  setRoutes(key: string, message: envoy.config.route.v3.RouteConfiguration | undefined): void {
+    this.holderOf(key).table = message === undefined ? undefined : this.compileRoutes(message);
+    if (message === undefined) this.routes.delete(key);
+  }
+
+  private holderOf(key: string): { table: RouteTable | undefined } {
+    let holder = this.routes.get(key);
+    if (holder === undefined) {
+      holder = { table: undefined };
+      this.routes.set(key, holder);
+    }
+    return holder;
+  }
+
+  grpcClient(service: envoy.config.core.v3.GrpcService): GrpcClient {
+    return new ClusterGrpcClient(service, this.clusters, this.stats);
   }
 
   accessLoggers(list: readonly envoy.config.accesslog.v3.AccessLog[]): AccessLogger[] {

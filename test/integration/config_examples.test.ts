@@ -1,10 +1,18 @@
 /** Every example of config/ boots and does what its first line says; only ports and file paths are replaced. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { TestAuthority } from '../support/certificates.ts';
+import { connectHttp2, request2 } from '../support/http2_client.ts';
+import { startHttp2Upstream } from '../support/http2_upstream.ts';
 import { type RunningProxy, root, startProxy } from '../support/proxy.ts';
 import { RawClient, request } from '../support/raw_client.ts';
+import { tlsGet } from '../support/tls.ts';
 import { respond, startTcpUpstream, startUpstream, type Upstream } from '../support/upstream.ts';
 import { waitFor } from '../support/wait_for.ts';
 
@@ -20,13 +28,16 @@ async function startExample(
   name: string,
   upstreams: Record<number, number>,
   logLevel = 'error',
+  prepare: (dir: string) => void = () => {},
 ): Promise<RunningProxy> {
   const text = readFileSync(path.join(root, 'config', name), 'utf8');
-  const config = (dir: string) =>
-    text
+  const config = (dir: string) => {
+    prepare(dir);
+    return text
       .replaceAll('/tmp/', `${dir}/`)
       .replaceAll('0.0.0.0', '127.0.0.1')
       .replace(/port_value: *(\d+)/g, (_all, port) => `port_value: ${upstreams[port] ?? 0}`);
+  };
   const proxy = await startProxy(config, { logLevel });
   t.after(() => proxy.stop());
   return proxy;
@@ -39,6 +50,45 @@ test('front-proxy.yaml routes by path', async (t) => {
   assert.equal((await request(proxy.port('main'), '/')).status, 404);
   assert.equal(await proxy.stat('cluster.service1.upstream_rq_total'), 1);
   assert.equal(await proxy.stat('cluster.service2.upstream_rq_total'), 1);
+});
+
+test('tls-edge.yaml terminates TLS, tells of the client and speaks TLS to a service it verifies', async (t) => {
+  const authority = new TestAuthority();
+  t.after(() => authority.remove());
+  const edge = authority.make('edge', { names: ['DNS:www.example.com'] });
+  const client = authority.make('client', { names: ['URI:spiffe://example/client'] });
+  const { cert, key } = authority.make('service', { names: ['DNS:service.internal'] });
+  const service = https.createServer({ cert, key }, (request, response) => {
+    response.end(`${(request.socket as TLSSocket).servername} ${request.headers['x-forwarded-client-cert']}`);
+  });
+  service.listen(0, '127.0.0.1');
+  await once(service, 'listening');
+  t.after(() => service.closeAllConnections());
+  t.after(() => service.close());
+  const proxy = await startExample(
+    t,
+    'tls-edge.yaml',
+    { 8444: (service.address() as AddressInfo).port },
+    'error',
+    (dir) => {
+      mkdirSync(path.join(dir, 'tls/edge'), { recursive: true });
+      writeFileSync(path.join(dir, 'tls/edge/tls.crt'), edge.cert);
+      writeFileSync(path.join(dir, 'tls/edge/tls.key'), edge.key);
+      for (const name of ['clients-ca.pem', 'service-ca.pem']) writeFileSync(path.join(dir, 'tls', name), authority.ca);
+    },
+  );
+  const { text, server } = await tlsGet(proxy.port('main'), '/', { cert: client.cert, key: client.key });
+  assert.equal(server, 'www.example.com');
+  assert.match(text, /service\.internal Hash=[0-9a-f]{64};Subject="CN=client";URI=spiffe:\/\/example\/client/);
+  const socket = connectTls({
+    host: '127.0.0.1',
+    port: proxy.port('main'),
+    rejectUnauthorized: false,
+    ALPNProtocols: ['h2'],
+  });
+  await once(socket, 'secureConnect');
+  assert.equal(socket.alpnProtocol, 'h2');
+  socket.destroy();
 });
 
 test('tcp-proxy.yaml passes bytes', async (t) => {
@@ -77,6 +127,20 @@ test('retries.yaml gets past a dead host and a bad answer', async (t) => {
   assert.ok(Number(response.get('x-envoy-attempt-count')) > 1);
 });
 
+test('http2.yaml speaks HTTP/2 and HTTP/1.1 on one port', async (t) => {
+  const proxy = await startExample(t, 'http2.yaml', { 8081: upstream.port });
+  const session = await connectHttp2(proxy.port('main'));
+  assert.equal(session.remoteSettings.maxConcurrentStreams, 100);
+  assert.equal(session.remoteSettings.enableConnectProtocol, true);
+  const answers = await Promise.all([1, 2, 3].map((i) => request2(session, `/${i}`)));
+  assert.deepEqual(
+    answers.map((answer) => answer.text),
+    ['GET /1\n', 'GET /2\n', 'GET /3\n'],
+  );
+  session.destroy();
+  assert.equal((await request(proxy.port('main'), '/x')).text, 'GET /x\n');
+});
+
 test('access-log.yaml writes both logs', async (t) => {
   const proxy = await startExample(t, 'access-log.yaml', { 8081: upstream.port });
   const response = await request(proxy.port('main'), '/logged');
@@ -87,6 +151,14 @@ test('access-log.yaml writes both logs', async (t) => {
   const line = await waitFor('line in the file', () => readFileSync(file, 'utf8'));
   assert.match(line, new RegExp(`^GET /logged -> 200 - via_upstream from ${host} in \\d+ ms\n$`));
   await waitFor('line on stdout', () => proxy.stdout().includes('"GET /logged HTTP/1.1" 200 - 0 12'));
+});
+
+test('http2-upstream.yaml speaks HTTP/2 to its service', async (t) => {
+  const service = await startHttp2Upstream();
+  t.after(() => service.close());
+  const proxy = await startExample(t, 'http2-upstream.yaml', { 8081: service.port });
+  assert.equal((await request(proxy.port('main'), '/hello')).text, 'GET /hello 0');
+  assert.equal(await proxy.stat('cluster.service.upstream_cx_http2_total'), 1);
 });
 
 test('seed-sidecar.yaml passes everything on to the application beside it', async (t) => {

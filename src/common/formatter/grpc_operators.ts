@@ -1,4 +1,6 @@
 /** The gRPC status of a response, as operators and access log filters read it. */
+import { isGrpcType } from '../../../native-free/grpc/content_type.ts';
+import { httpToGrpcStatus, parseGrpcStatus } from '../../../native-free/grpc/status.ts';
 import { headerName } from '../../../native-free/headers/header_name.ts';
 import type { FormatContext } from '../../spi/format.ts';
 import { numberOperator, type Operator, type OperatorTable, Syntax, stringOperator } from './operator.ts';
@@ -16,19 +18,15 @@ const snakeNames = (
   'UNAUTHENTICATED'
 ).split(' ');
 
-/** HTTP status → gRPC status for replies without one (grpc/doc/http-grpc-status-mapping.md); others are Unknown. */
-const fromHttp: Record<number, number> = { 400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14 };
-
 /** From the trailers, else the headers, else told from the HTTP status; -1 when the peer's is no number. */
 export function grpcStatusOf({ info, response, responseTrailers }: FormatContext): number | undefined {
   const text = responseTrailers?.get(GRPC_STATUS) ?? response?.headers.get(GRPC_STATUS);
-  if (text !== undefined) return /^\d{1,10}$/.test(text) ? Number(text) : -1;
-  return info.responseCode === 0 ? undefined : (fromHttp[info.responseCode] ?? 2);
+  if (text !== undefined) return parseGrpcStatus(text);
+  return info.responseCode === 0 ? undefined : httpToGrpcStatus(info.responseCode);
 }
 
 function isGrpcRequest({ request }: FormatContext): boolean {
-  const type = request?.headers.get(CONTENT_TYPE);
-  return type?.startsWith('application/grpc') === true && (type.length === 16 || type[16] === '+' || type[16] === ';');
+  return isGrpcType(request?.headers.get(CONTENT_TYPE));
 }
 
 const statusNumber = numberOperator((context) => (isGrpcRequest(context) ? grpcStatusOf(context) : undefined));

@@ -20,6 +20,12 @@ function plainText(value: unknown): string | undefined {
   return toWire(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
+/** As `plainText`, but an object that has a text of its own, by a `toString`, is shown by it. */
+function objectText(value: unknown): string | undefined {
+  const own = typeof value === 'object' && value !== null && !Array.isArray(value) && value.toString !== {}.toString;
+  return own ? String(value) : plainText(value);
+}
+
 /** With its type; a length cuts strings only. */
 function shortened(value: unknown, maxLength: number | undefined): OperatorValue {
   return typeof value === 'string' ? toWire(value).slice(0, maxLength) : (value as OperatorValue);
@@ -42,8 +48,10 @@ const configured: Readonly<Record<string, ReadMetadata>> = {
   CLUSTER: ({ info }) => info.upstreamClusterMetadata,
   ROUTE: ({ info }) => info.routeMetadata,
   VIRTUAL_HOST: ({ info }) => info.virtualHostMetadata,
+  UPSTREAM_HOST: ({ info }) => info.upstreamHost?.metadata,
+  LISTENER: ({ info }) => info.connection?.listenerMetadata,
+  LISTENER_FILTER_CHAIN: ({ info }) => info.connection?.filterChainMetadata,
 };
-const notKnown = ['UPSTREAM_HOST', 'LISTENER', 'LISTENER_FILTER_CHAIN'];
 
 /** `namespace:key:key…` below filter_metadata. */
 function configuredMetadata(metadata: ReadMetadata, params: string, maxLength: number | undefined) {
@@ -66,12 +74,12 @@ const metadata: OperatorSpec = {
     const [kind, ...rest] = params.split(':');
     if (kind === 'DYNAMIC') return dynamicMetadata(rest.join(':'), maxLength);
     if (kind in configured) return configuredMetadata(configured[kind], rest.join(':'), maxLength);
-    if (notKnown.includes(kind)) return `METADATA(${kind}) is not supported yet`;
     return `${kind} is not supported type of metadata`;
   },
 };
 
-const filterState: OperatorSpec = {
+/** `whose` has no filters that could leave an object: the operator is checked all the same. */
+const filterStateOf = (whose: 'downstream' | 'upstream'): OperatorSpec => ({
   syntax: Syntax.paramsOptional | Syntax.lengthAllowed,
   create: (params, maxLength) => {
     const [key, kind = 'TYPED', field = ''] = params.split(':');
@@ -83,15 +91,19 @@ const filterState: OperatorSpec = {
       return 'Invalid filter state serialize type, FIELD should be used with the field name.';
     }
     const path = kind === 'FIELD' ? [field] : [];
-    const read = ({ info }: FormatContext) => valueAt(info.filterState?.get(key), path) ?? undefined;
-    const text = truncated((context) => plainText(read(context)), maxLength).text;
+    const read = ({ info }: FormatContext) =>
+      whose === 'upstream' ? undefined : (valueAt(info.filterStateOf(key), path) ?? undefined);
+    const plain = kind === 'TYPED' ? plainText : objectText;
+    const text = truncated((context) => plain(read(context)), maxLength).text;
     return { text, value: kind === 'TYPED' ? (context) => read(context) as object | undefined : text };
   },
-};
+});
 
 export const metadataOperators: OperatorTable = {
   DYNAMIC_METADATA: { syntax: Syntax.paramsRequired | Syntax.lengthAllowed, create: dynamicMetadata },
   METADATA: metadata,
   CLUSTER_METADATA: metadataOf('CLUSTER'),
-  FILTER_STATE: filterState,
+  UPSTREAM_METADATA: metadataOf('UPSTREAM_HOST'),
+  FILTER_STATE: filterStateOf('downstream'),
+  UPSTREAM_FILTER_STATE: filterStateOf('upstream'),
 };

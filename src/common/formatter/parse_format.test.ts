@@ -60,6 +60,19 @@ const texts: Record<string, string> = {
   '%UPSTREAM_LOCAL_PORT%': '47814',
   '%UPSTREAM_CONNECTION_ID%': '2',
   '%UPSTREAM_REQUEST_ATTEMPT_COUNT%': '1',
+  '%UPSTREAM_CONNECTION_IDS_ATTEMPTED%': '2',
+  '%UPSTREAM_HOSTS_ATTEMPTED%': '127.0.0.1:36329',
+  '%UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT%': '127.0.0.1',
+  '%UPSTREAM_HOST_NAMES_ATTEMPTED%': '127.0.0.1:36329',
+  '%UPSTREAM_CONNECTION_POOL_READY_DURATION%': '-',
+  '%UPSTREAM_DETECTED_CLOSE_TYPE%': 'Normal',
+  '%UPSTREAM_LOCAL_CLOSE_REASON%': '-',
+  '%UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID%': '',
+  '%UPSTREAM_FILTER_STATE(x)%': '-',
+  '%UPSTREAM_METADATA(ns:k)%': '-',
+  '%DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID%': '',
+  '%DOWNSTREAM_DETECTED_CLOSE_TYPE%': 'Normal',
+  '%DOWNSTREAM_LOCAL_CLOSE_REASON%': '-',
   '%DOWNSTREAM_REMOTE_ADDRESS%': '10.1.1.1:53088',
   '%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%': '10.1.1.1',
   '%DOWNSTREAM_REMOTE_PORT%': '53088',
@@ -147,6 +160,49 @@ test('dynamic metadata and filter state', () => {
   assert.equal(format('%FILTER_STATE(k)% %FILTER_STATE(k:FIELD:f)% %FILTER_STATE(z:PLAIN)%', context), '{"f":"v"} v -');
 });
 
+test('metadata of host, listener and filter chain', () => {
+  const connection = {
+    ...testConnection(),
+    listenerMetadata: { filterMetadata: { ns: { k: 'listener' } } },
+    filterChainMetadata: { filterMetadata: { ns: { k: 'chain' } } },
+  };
+  const info = new StreamInfo(connection, 0, 0);
+  info.upstreamHost = {
+    address: '127.0.0.1:1',
+    hostname: 'h',
+    clusterName: 'a',
+    metadata: { filterMetadata: { ns: { k: 'host', deep: { a: 1 } } } },
+  };
+  const context = { ...testContext(), info };
+  assert.equal(
+    format('%METADATA(LISTENER:ns:k)% %METADATA(LISTENER_FILTER_CHAIN:ns:k)% %METADATA(UPSTREAM_HOST:ns:k)%', context),
+    'listener chain host',
+  );
+  assert.equal(format('%UPSTREAM_METADATA(ns:deep)% %UPSTREAM_METADATA(none:k)%', context), '{"a":1} -');
+});
+
+test('of a connection without requests all hosts that were tried are told, and how both sides ended', () => {
+  const connection = { ...testConnection(), detectedCloseType: 'LocalReset', localCloseReason: 'why' } as const;
+  const info = new StreamInfo(connection, 0, 0);
+  info.poolReadyDuration = 3;
+  info.upstreamCloseType = 'RemoteReset';
+  info.upstreamHost = { address: '127.0.0.1:2', hostname: 'h:2', clusterName: 'a' };
+  info.attemptedHosts = [
+    { address: '127.0.0.1:1', hostname: '', clusterName: 'a' },
+    { address: '127.0.0.1:2', hostname: 'h:2', clusterName: 'a' },
+  ];
+  const context = { info, request: undefined, response: undefined, responseTrailers: undefined, localReplyBody: '' };
+  assert.equal(
+    format('%UPSTREAM_HOSTS_ATTEMPTED% %UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT%', context),
+    '127.0.0.1:1,127.0.0.1:2 127.0.0.1,h',
+  );
+  assert.equal(
+    format('%DOWNSTREAM_DETECTED_CLOSE_TYPE% %DOWNSTREAM_LOCAL_CLOSE_REASON% %UPSTREAM_DETECTED_CLOSE_TYPE%', context),
+    'LocalReset why RemoteReset',
+  );
+  assert.equal(format('%UPSTREAM_CONNECTION_POOL_READY_DURATION%', context), '3');
+});
+
 test('UNIX sockets and IPv6', () => {
   const context = testContext();
   context.info.remoteAddress = { ip: '', port: 0, text: '/tmp/s' };
@@ -179,7 +235,7 @@ const errors: Record<string, [string, number]> = {
   '%COMMON_DURATION(a:b:c)%': ['Invalid common duration precision: c.', 0],
   '%PATH(A)%': ["Invalid PATH option: 'A', only 'WQ'/'NQ' are allowed", 0],
   '%METADATA(X:a)%': ['X is not supported type of metadata', 0],
-  '%UPSTREAM_TLS_VERSION%': ['%UPSTREAM_TLS_VERSION% is not supported yet', 0],
+  '%UPSTREAM_TLS_GROUP%': ['%UPSTREAM_TLS_GROUP% is not supported yet', 0],
 };
 for (const [text, [error, position]] of Object.entries(errors)) {
   test(`${text} is refused: ${error}`, () => assert.deepEqual(parseFormat(text), { error, position }));

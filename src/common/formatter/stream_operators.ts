@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { FormatContext } from '../../spi/format.ts';
 import { longFlags, shortFlags } from '../response_flags.ts';
-import type { Address, StreamInfo } from '../stream_info.ts';
+import type { Address, HostDescription, StreamInfo } from '../stream_info.ts';
 import { toWire } from '../wire_string.ts';
 import {
   configuredField,
@@ -22,6 +22,7 @@ type ReadAddress = (info: StreamInfo) => Address | undefined;
 const remote: ReadAddress = (info) => info.remoteAddress ?? info.connection?.remoteAddress;
 const directRemote: ReadAddress = (info) => info.connection?.directRemoteAddress;
 const local: ReadAddress = (info) => info.connection?.localAddress;
+const directLocal: ReadAddress = ({ connection }) => connection?.directLocalAddress ?? connection?.localAddress;
 const upstreamLocal: ReadAddress = (info) => info.upstreamLocalAddress;
 
 const address = (read: ReadAddress) => stringField(({ info }) => read(info)?.text);
@@ -52,7 +53,23 @@ function withoutPort(text: string): string {
   return text.startsWith('[') ? text.slice(1, colon - 1) : text.slice(0, colon);
 }
 
-const hostName = (info: StreamInfo) => info.upstreamHost && (info.upstreamHost.hostname || info.upstreamHost.address);
+const nameOf = (host: HostDescription) => host.hostname || host.address;
+const hostName = (info: StreamInfo) => info.upstreamHost && nameOf(info.upstreamHost);
+
+/** Hosts that were tried; of a request Envoy keeps the last one, and that only when a connection to it was made. */
+function attempted(info: StreamInfo): readonly HostDescription[] {
+  if (info.attemptedHosts !== undefined) return info.attemptedHosts;
+  return info.upstreamLocalAddress === undefined || info.upstreamHost === undefined ? [] : [info.upstreamHost];
+}
+
+const attemptedHosts = (read: (host: HostDescription) => string) =>
+  configuredField(({ info }) => attempted(info).map(read).join(','));
+
+/** Internal addresses alone have an endpoint id. */
+const noEndpointId = (read: (info: StreamInfo) => unknown): OperatorSpec => {
+  const operator = stringOperator(({ info }) => (read(info) === undefined ? undefined : ''));
+  return { syntax: Syntax.commandOnly, create: () => operator };
+};
 
 const responseCodeDetails: OperatorSpec = {
   syntax: Syntax.paramsOptional,
@@ -98,11 +115,11 @@ export const streamOperators: OperatorTable = {
   UNIQUE_ID: stringField(() => randomUUID()),
   ENVIRONMENT: environment,
   CUSTOM_FLAGS: { syntax: Syntax.commandOnly, create: () => stringOperator(() => '') },
-  // Nothing traces requests or fingerprints a TLS client.
+  // Nothing traces requests.
   TRACE_ID: stringField(() => undefined),
   SPAN_ID: stringField(() => undefined),
-  TLS_JA3_FINGERPRINT: stringField(() => undefined),
-  TLS_JA4_FINGERPRINT: stringField(() => undefined),
+  TLS_JA3_FINGERPRINT: stringField(({ info }) => info.connection?.ja3Hash),
+  TLS_JA4_FINGERPRINT: stringField(({ info }) => info.connection?.ja4Hash),
 
   UPSTREAM_PROTOCOL: stringField(({ info }) => info.upstreamProtocol),
   UPSTREAM_HOST: stringField(({ info }) => info.upstreamHost?.address),
@@ -120,10 +137,30 @@ export const streamOperators: OperatorTable = {
   UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: addressWithoutPort(upstreamLocal),
   UPSTREAM_LOCAL_PORT: port(upstreamLocal),
   UPSTREAM_CONNECTION_ID: numberField(({ info }) => info.upstreamConnectionId),
+  UPSTREAM_CONNECTION_IDS_ATTEMPTED: stringField(({ info }) =>
+    info.upstreamLocalAddress === undefined ? undefined : String(info.upstreamConnectionId),
+  ),
+  UPSTREAM_CONNECTION_POOL_READY_DURATION: numberField(({ info }) => info.poolReadyDuration),
+  UPSTREAM_HOSTS_ATTEMPTED: attemptedHosts(({ address }) => address),
+  UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT: attemptedHosts(({ address }) => withoutPort(address)),
+  UPSTREAM_HOST_NAMES_ATTEMPTED: attemptedHosts(nameOf),
+  UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT: attemptedHosts((host) => withoutPort(nameOf(host))),
+  UPSTREAM_DETECTED_CLOSE_TYPE: stringField(({ info }) =>
+    info.upstreamHost === undefined ? undefined : info.upstreamCloseType,
+  ),
+  UPSTREAM_LOCAL_CLOSE_REASON: stringField(({ info }) => info.upstreamLocalCloseReason),
+  UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID: noEndpointId(connectedHost),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: numberField(({ info }) => info.upstreamRequestAttemptCount),
   UPSTREAM_TRANSPORT_FAILURE_REASON: stringField(({ info }) => underscored(info.upstreamTransportFailureReason)),
 
   CONNECTION_ID: numberField(({ info }) => info.connection?.id ?? 0),
+  // The entry of a request is written before its connection is known to have ended.
+  DOWNSTREAM_DETECTED_CLOSE_TYPE: stringField(({ info, request }) =>
+    request === undefined ? (info.connection?.detectedCloseType ?? 'Normal') : 'Normal',
+  ),
+  DOWNSTREAM_LOCAL_CLOSE_REASON: stringField(({ info }) => info.connection?.localCloseReason),
+  DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID: noEndpointId(local),
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID: noEndpointId(directLocal),
   FILTER_CHAIN_NAME: configuredField(({ info }) => info.connection?.filterChainName),
   DOWNSTREAM_TRANSPORT_FAILURE_REASON: stringField(({ info }) => underscored(info.connection?.transportFailureReason)),
   DOWNSTREAM_REMOTE_ADDRESS: address(remote),
@@ -135,7 +172,7 @@ export const streamOperators: OperatorTable = {
   DOWNSTREAM_LOCAL_ADDRESS: address(local),
   DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: addressWithoutPort(local),
   DOWNSTREAM_LOCAL_PORT: port(local),
-  DOWNSTREAM_DIRECT_LOCAL_ADDRESS: address(local),
-  DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT: addressWithoutPort(local),
-  DOWNSTREAM_DIRECT_LOCAL_PORT: port(local),
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS: address(directLocal),
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT: addressWithoutPort(directLocal),
+  DOWNSTREAM_DIRECT_LOCAL_PORT: port(directLocal),
 };

@@ -34,4 +34,9 @@ export const wireOperators: OperatorTable = {
   UPSTREAM_WIRE_BYTES_SENT: upstream('wireSent'),
   UPSTREAM_HEADER_BYTES_RECEIVED: upstream('headerReceived'),
   UPSTREAM_HEADER_BYTES_SENT: upstream('headerSent'),
+  // As HTTP/1 would have them on the wire, which is without compression.
+  DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED: downstream('headerReceived'),
+  DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT: downstream('headerSent'),
+  UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED: upstream('headerReceived'),
+  UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT: upstream('headerSent'),
 };

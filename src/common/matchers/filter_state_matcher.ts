@@ -11,7 +11,7 @@ export function compileFilterStateMatcher(
   if (matcher.case !== 'stringMatch') throw new Error(`filter state matcher ${matcher.case ?? ''} is not supported`);
   const text = compileStringMatcher(matcher.value);
   return (info) => {
-    const value = info?.filterState?.get(key);
+    const value = info?.filterStateOf(key);
     return value !== undefined && text.matches(String(value));
   };
 }

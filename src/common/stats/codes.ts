@@ -1,9 +1,15 @@
 /** Counters by response status that exist from the first such response on, as Envoy's do. */
 import type { StatHandle, StatsStore } from '../../spi/stats.ts';
 
+/** Stands for the status of a response that is counted without it. */
+export const omittedCode = -1;
+
 /** Counts responses of one scope. */
 export interface CodeCounters {
-  /** Adds one to `<prefix><status>`, `<prefix><class>xx` and `<prefix>completed`; ignores a status not from 100 to 599. */
+  /**
+   * Adds one to `<prefix><status>`, `<prefix><class>xx` and `<prefix>completed`; `omittedCode` counts for the last one only.
+   * Ignores every other status not from 100 to 599.
+   */
   inc(status: number): void;
 }
 
@@ -30,17 +36,23 @@ class LazyCodeCounters implements CodeCounters {
 
   inc(status: number): void {
     const group = (status / 100) | 0;
-    if (group < 1 || group > 5) return;
+    if (group < 1 || group > 5) {
+      if (status === omittedCode) this.count();
+      return;
+    }
     const code = this.codes[group][status % 100] ?? this.first(group, status);
     code.values[code.index]++;
     const whole = this.classes[group];
     whole.values[whole.index]++;
-    const completed = this.completed!;
-    completed.values[completed.index]++;
+    this.count();
+  }
+
+  private count(): void {
+    this.completed ??= this.store.counter(`${this.prefix}completed`);
+    this.completed.values[this.completed.index]++;
   }
 
   private first(group: number, status: number): StatHandle {
-    this.completed ??= this.store.counter(`${this.prefix}completed`);
     this.classes[group] ??= this.store.counter(`${this.prefix}${group}xx`);
     const code = this.store.counter(this.prefix + status);
     this.codes[group][status % 100] = code;

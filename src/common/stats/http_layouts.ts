@@ -116,6 +116,44 @@ export const HTTP1 = defineLayout('http1', [
   'response_flood',
 ]);
 
+/** `http2.` for all downstream codecs, `cluster.<name>.http2.` from the first connection on. */
+export const HTTP2 = defineLayout(
+  'http2',
+  [
+    'cookies_total_bytes_too_large',
+    'dropped_headers_with_underscores',
+    'goaway_sent',
+    'header_list_size_too_large',
+    'header_overflow',
+    'headers_cb_no_stream',
+    'inbound_empty_frames_flood',
+    'inbound_priority_frames_flood',
+    'inbound_window_update_frames_flood',
+    'keepalive_timeout',
+    'metadata_empty_frames',
+    'nghttp2_downstream_connections',
+    'nghttp2_upstream_connections',
+    'oghttp2_downstream_connections',
+    'oghttp2_upstream_connections',
+    'outbound_control_flood',
+    'outbound_flood',
+    'requests_rejected_with_underscores_in_headers',
+    'rx_messaging_error',
+    'rx_reset',
+    'stream_refused_errors',
+    'trailers',
+    'tx_flush_timeout',
+    'tx_reset',
+  ],
+  [
+    'deferred_stream_close',
+    'outbound_control_frames_active',
+    'outbound_frames_active',
+    'pending_send_bytes',
+    'streams_active',
+  ],
+);
+
 /** `vhost.<virtual host>.vcluster.<virtual cluster>.`; `other` is the one for what matches none. */
 export const VIRTUAL_CLUSTER = defineLayout('virtual_cluster', [
   'upstream_rq_retry',

@@ -1,6 +1,13 @@
 /** The fixed names of all scopes, exactly Envoy 1.40's: `stats[CLUSTER.slot.upstream_cx_total]++`. */
 export { CIRCUIT_BREAKERS, CIRCUIT_BREAKERS_REMAINING, CLUSTER, HOST } from './cluster_layouts.ts';
-export { HTTP, HTTP_ADMIN, HTTP_ROUTER, HTTP1, LISTENER_HTTP, VIRTUAL_CLUSTER } from './http_layouts.ts';
+export {
+  CONNECTION_LIMIT,
+  HTTP_INSPECTOR,
+  PROXY_PROTOCOL,
+  PROXY_PROTOCOL_VERSION,
+  TLS_INSPECTOR,
+} from './filter_layouts.ts';
+export { HTTP, HTTP_ADMIN, HTTP_ROUTER, HTTP1, HTTP2, LISTENER_HTTP, VIRTUAL_CLUSTER } from './http_layouts.ts';
 export { LISTENER, LISTENER_ADMIN, LISTENER_WORKER, TCP } from './listener_layouts.ts';
 export {
   CLUSTER_MANAGER,

@@ -1,4 +1,5 @@
 /** What the admin interface may see and do: implemented by control/server.ts, faked by tests. */
+import type { X509Certificate } from 'node:crypto';
 import type { envoy } from '../../api/envoy_types.ts';
 import type { LogLevel } from '../../common/log.ts';
 import type { Address } from '../../common/stream_info.ts';
@@ -21,6 +22,9 @@ export interface AdminContext {
   /** When the process began, milliseconds since 1970; also when the bootstrap was loaded. */
   readonly startTime: number;
 
+  /** The certificates in use, by the TLS contexts that use them. */
+  certificates(): readonly ContextCertificates[];
+
   /** DRAINING too while /healthcheck/fail holds. */
   state(): ServerState;
   /** Everything /config_dump knows but the bootstrap, in the order of configuration. */
@@ -41,6 +45,18 @@ export interface AdminContext {
   reopenLogs(): void;
   /** `/quitquitquit`: ends the process; called when the reply is on its way. */
   quit(): void;
+}
+
+/** The certificates of one TLS context. */
+export interface ContextCertificates {
+  readonly authorities: readonly LoadedCertificate[];
+  readonly chains: readonly LoadedCertificate[];
+}
+
+export interface LoadedCertificate {
+  /** The file it came from, or `<inline>`. */
+  readonly path: string;
+  readonly certificate: X509Certificate;
 }
 
 export interface DrainOptions {

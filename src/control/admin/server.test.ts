@@ -46,6 +46,7 @@ const context: AdminContext = {
     node: { id: 'node-1', cluster: 'cluster-1' },
   }),
   startTime: updated,
+  certificates: () => [],
   runtime: { layerNames: [], entries: () => [] },
   modifyRuntime: () => false,
   state: () => state,

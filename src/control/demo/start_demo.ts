@@ -14,6 +14,8 @@ export interface Demo {
   readonly hosts: Readonly<Record<string, readonly string[]>>;
   /** What to try, to be printed once the proxy serves. */
   readonly greeting: string;
+  /** What happens once the proxy serves. */
+  readonly onServing?: () => Promise<void>;
   /** Ends the upstreams. */
   stop(): Promise<void>;
 }
@@ -47,7 +49,7 @@ export async function startDemo(from: { listenerPort?: number; adminPort?: numbe
 }
 
 /** The first port from `first` on that nobody listens on, `taken` left out. */
-async function freePort(first: number, taken = 0): Promise<number> {
+export async function freePort(first: number, taken = 0): Promise<number> {
   for (let port = first; port < first + 100 && port <= 65_535; port++) {
     if (port === taken) continue;
     const probe = createServer();

@@ -1,0 +1,87 @@
+/** The checks that hold for every message of a configuration wherever it stands: file or discovery (control path, step 2). */
+import type { envoy } from '../api/envoy_types.ts';
+import type { AnyMessage } from '../api/registry.ts';
+import { checkExtension, checkFilterOrder } from './check_listeners.ts';
+import { checkMirrors, checkRouteExtensions } from './check_route_extensions.ts';
+import { checkRoutes } from './check_routes.ts';
+import { checkSupported } from './check_supported.ts';
+import { checkValues } from './check_values.ts';
+import { type ExtensionLookup, extensionPoints } from './extension_points.ts';
+import type { Origins } from './origins.ts';
+import type { Report } from './report.ts';
+import { validateRules } from './validate_rules.ts';
+import { walkMessages } from './walk.ts';
+
+type HttpConnectionManager = envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
+type TcpProxy = envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
+type RouteConfiguration = envoy.config.route.v3.RouteConfiguration;
+
+export interface MessageChecks {
+  readonly extensions: ExtensionLookup;
+  readonly report: Report;
+  readonly origins: Origins;
+  /** The clusters there are; undefined when more may come, so that a name that is not there yet is no error. */
+  readonly clusters: ReadonlySet<string> | undefined;
+}
+
+/** Rules, what is honoured, extensions, routes. */
+export function checkMessages(root: AnyMessage, checks: MessageChecks): void {
+  const { report, origins, extensions } = checks;
+  validateRules(root, report, origins);
+  checkSupported(root, report, origins);
+  walkMessages(root, origins, (message) => {
+    checkValues(message, report);
+    const category = extensionPoints[message.$typeName];
+    if (category !== undefined) checkExtension(message, category, extensions, report, origins);
+    runExtensionChecks(message, extensions, report);
+    checkRouteExtensions(message, extensions, report);
+    switch (message.$typeName) {
+      case 'envoy.config.listener.v3.FilterChain':
+        checkFilterOrder(message, 'filters', 'network', extensions, report);
+        break;
+      case 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': {
+        checkFilterOrder(message, 'http_filters', 'http', extensions, report);
+        const { routeSpecifier } = message as unknown as HttpConnectionManager;
+        if (routeSpecifier.case === 'routeConfig') checkRouteTable(routeSpecifier.value, checks);
+        break;
+      }
+      case 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy':
+        checkTcpProxy(message as unknown as TcpProxy, checks);
+        break;
+    }
+  });
+  // One that stands alone comes by discovery, where clusters may follow later unless it says otherwise.
+  if (root.$typeName === 'envoy.config.route.v3.RouteConfiguration') {
+    const table = root as unknown as RouteConfiguration;
+    checkRouteTable(table, { ...checks, clusters: table.validateClusters === true ? checks.clusters : undefined });
+  }
+}
+
+function checkRouteTable(table: RouteConfiguration, { clusters, report }: MessageChecks): void {
+  checkRoutes(table, clusters, report);
+  checkMirrors(table, table.validateClusters === false ? undefined : clusters, report);
+}
+
+/** Envoy starts with a tcp_proxy to a cluster that is not there and closes its connections: worth a warning. */
+function checkTcpProxy(proxy: TcpProxy, { clusters, report }: MessageChecks): void {
+  const target = proxy.clusterSpecifier;
+  const targets = target.case === 'weightedClusters' ? target.value.clusters.map((c) => c.name) : [];
+  if (target.case === 'cluster') targets.push(target.value);
+  for (const name of targets) {
+    if (name !== '' && clusters !== undefined && !clusters.has(name)) {
+      report.warnIn(
+        proxy as unknown as AnyMessage,
+        target.case === 'cluster' ? 'cluster' : 'weighted_clusters',
+        `unknown cluster '${name}': connections will be closed`,
+      );
+    }
+  }
+}
+
+function runExtensionChecks(message: AnyMessage, extensions: ExtensionLookup, report: Report): void {
+  const factory = extensions.byType(message.$typeName);
+  factory?.validate?.(message, {
+    error: (path, reason) => report.errorIn(message, path, reason),
+    warn: (path, reason) => report.warnIn(message, path, reason),
+  });
+}

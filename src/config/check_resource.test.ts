@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { create, fromJson } from '@bufbuild/protobuf';
+import { type AnyMessage, messageType, registry } from '../api/registry.ts';
+import { checkResource, reasonsOf } from './check_resource.ts';
+
+function resource(typeName: string, json: unknown): AnyMessage {
+  return fromJson(messageType(typeName), json as never, { registry }) as unknown as AnyMessage;
+}
+
+test('every error of a discovered resource is named with its full path', () => {
+  const cluster = resource('envoy.config.cluster.v3.Cluster', {
+    name: 'a',
+    connect_timeout: '-1s',
+    load_assignment: {
+      cluster_name: 'a',
+      endpoints: [
+        { lb_endpoints: [{ endpoint: { address: { socket_address: { address: 'nowhere', port_value: 99_999 } } } }] },
+      ],
+    },
+  });
+  const reasons = reasonsOf(checkResource(cluster, new Set()));
+  assert.match(reasons, /^connect_timeout: .*0/);
+  assert.match(
+    reasons,
+    /load_assignment\.endpoints\[0\]\.lb_endpoints\[0\]\.endpoint\.address\.socket_address\.port_value: .*65535/,
+  );
+  assert.match(reasons, /socket_address\.address: malformed IP address: nowhere/);
+});
+
+test('a path leads through what an Any holds', () => {
+  const listener = resource('envoy.config.listener.v3.Listener', {
+    name: 'l',
+    address: { socket_address: { address: '127.0.0.1', port_value: 1 } },
+    filter_chains: [
+      {
+        filters: [
+          {
+            name: 'hcm',
+            typed_config: {
+              '@type':
+                'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
+              stat_prefix: '',
+              route_config: { virtual_hosts: [] },
+            },
+          },
+        ],
+      },
+    ],
+  });
+  const reasons = reasonsOf(checkResource(listener, new Set()));
+  assert.match(reasons, /filter_chains\[0\]\.filters\[0\]\.typed_config\.stat_prefix/);
+});
+
+test('clusters of a discovered route table may still come, unless it says that they must be there', () => {
+  const table = (validate: boolean | undefined) =>
+    resource('envoy.config.route.v3.RouteConfiguration', {
+      name: 'r',
+      ...(validate === undefined ? {} : { validate_clusters: validate }),
+      virtual_hosts: [
+        { name: 'v', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster: 'missing' } }] },
+      ],
+    });
+  assert.deepEqual(checkResource(table(undefined), new Set(['here'])).errors, []);
+  assert.equal(checkResource(table(true), new Set(['here'])).errors.length, 1);
+});
+
+test('a good resource has no errors', () => {
+  const assignment = create(messageType('envoy.config.endpoint.v3.ClusterLoadAssignment'), {
+    clusterName: 'a',
+  } as never);
+  assert.deepEqual(checkResource(assignment as unknown as AnyMessage, new Set()).errors, []);
+});

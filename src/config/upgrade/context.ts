@@ -1,0 +1,27 @@
+/** What the rules of an upgrade share while they go through one file (control path, step 1). */
+import type { Report } from '../report.ts';
+import type { MapEntry, MapNode } from '../source_tree.ts';
+import type { Changes } from './changes.ts';
+import { type Place, spanOf } from './edit.ts';
+
+export class UpgradeContext {
+  readonly report: Report;
+  readonly changes: Changes;
+  /** `rate_limit_service` of the bootstrap, which older APIs had once for all filters; as v3 has it. */
+  rateLimitService: MapNode | undefined;
+  /** `tracing.http` of the bootstrap: now a part of each connection manager that traces. */
+  tracingProvider: MapNode | undefined;
+  /** `cluster_manager.sds` of v1, as a v3 ConfigSource. */
+  endpointSource: MapNode | undefined;
+  /** `operation_name` of the connection managers of the listener at hand. */
+  trafficDirection: { readonly value: string; readonly from: MapEntry } | undefined;
+
+  constructor(report: Report, changes: Changes) {
+    this.report = report;
+    this.changes = changes;
+  }
+
+  error(at: Place, reason: string, hint?: string): void {
+    this.report.error(spanOf(at), '', reason, hint);
+  }
+}

@@ -1,0 +1,45 @@
+/** Whether an address can be listened on, and which port stands behind 0: found out before workers are told of it. */
+import { createServer, type ListenOptions } from 'node:net';
+import { isPipe } from '../common/address.ts';
+import type { Address } from '../common/stream_info.ts';
+import { UnixPath } from '../common/unix_path.ts';
+
+export interface Probe {
+  /** 0 for a UNIX socket. */
+  readonly port: number;
+  /** Empty when it can. */
+  readonly error: string;
+}
+
+/**
+ * Binds once without SO_REUSEPORT: with it the workers' own binds would succeed beside another process of the same user
+ * and share its connections. A UNIX socket takes the place of what is there, so only its folder and its name can be wrong.
+ */
+export function probeAddress(address: Address): Promise<Probe> {
+  if (isPipe(address)) return tryListening({ path: new UnixPath(address.text).bind });
+  return tryListening({ host: address.ip, port: address.port, exclusive: true });
+}
+
+function tryListening(options: ListenOptions): Promise<Probe> {
+  const { promise, resolve } = Promise.withResolvers<Probe>();
+  const server = createServer();
+  server.once('error', (error: NodeJS.ErrnoException) => {
+    resolve({ port: 0, error: bindErrors[error.code ?? ''] ?? error.message });
+  });
+  server.listen(options, () => {
+    const bound = server.address();
+    const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
+    server.close(() => resolve({ port, error: '' }));
+  });
+  return promise;
+}
+
+const bindErrors: Record<string, string> = {
+  EADDRINUSE: 'Address already in use',
+  EACCES: 'Permission denied',
+  EADDRNOTAVAIL: 'Cannot assign requested address',
+  ENOENT: 'No such file or directory',
+  ENOTDIR: 'Not a directory',
+  ENAMETOOLONG: 'File name too long',
+  EINVAL: 'Invalid argument',
+};

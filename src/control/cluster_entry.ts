@@ -1,0 +1,212 @@
+/** One cluster on the main thread: where its hosts come from (file, DNS, EDS), their health, and whether it may serve yet. */
+import { create } from '@bufbuild/protobuf';
+import { Cluster_DiscoveryType } from '../api/enums.ts';
+import type { envoy } from '../api/envoy_types.ts';
+import { type AnyMessage, messageType } from '../api/registry.ts';
+import { CLUSTER } from '../common/stats/layouts.ts';
+import { checkResource, reasonsOf } from '../config/check_resource.ts';
+import type { ResolverOf } from '../dns/choose_resolver.ts';
+import { type DnsCluster, dnsCluster } from '../dns/dns_cluster.ts';
+import { dnsSettings } from '../dns/dns_settings.ts';
+import type { HealthChecker } from '../health/health_checker.ts';
+import { HostWord, healthOfFlags, hostBase, isExcluded } from '../snapshot/layout.ts';
+import type { SnapshotPublisher } from '../snapshot/publisher.ts';
+import type { DecodedResource, Rejection, Subscription, SubscriptionFactory } from '../xds/subscription.ts';
+import { type KnownHost, knownHosts, memberKey, memberKeys } from './known_hosts.ts';
+
+type ClusterMessage = envoy.config.cluster.v3.Cluster;
+type Assignment = envoy.config.endpoint.v3.ClusterLoadAssignment;
+
+/** Where a cluster came from. */
+export interface ResourceSource {
+  /** By discovery: it may be changed and removed by it. */
+  readonly dynamic: boolean;
+  /** Of the update that brought it. */
+  readonly version: string;
+}
+
+export interface ClusterEntryParts {
+  readonly publisher: SnapshotPublisher;
+  readonly words: Int32Array;
+  readonly resolverOf: ResolverOf;
+  /** Undefined until discovery can be used. */
+  readonly subscriptions: () => SubscriptionFactory;
+  /** Undefined: the cluster has no checks, or there is nobody to make them. */
+  readonly health: (message: ClusterMessage, onChange: () => void) => HealthChecker | undefined;
+  /** Hosts of a published cluster changed: a new generation is due. */
+  readonly onChange: () => void;
+  /** Flags in the words of its hosts changed: workers must look at them anew. */
+  readonly onHealthChange: (clusterName: string) => void;
+}
+
+const assignmentType = 'envoy.config.endpoint.v3.ClusterLoadAssignment';
+
+export class ClusterEntry {
+  readonly message: ClusterMessage;
+  /** What workers are told: with what the bootstrap says of all clusters. */
+  readonly published: ClusterMessage;
+  readonly source: ResourceSource;
+  readonly updatedAt = Date.now();
+  readonly stats: Float64Array;
+  hosts: KnownHost[] = [];
+  assignment: Assignment = create(messageType(assignmentType)) as unknown as Assignment;
+  /** Workers know it. */
+  private active = false;
+  private readonly parts: ClusterEntryParts;
+  private dns: DnsCluster | undefined;
+  private eds: Subscription | undefined;
+  private health: HealthChecker | undefined;
+  private stopped = false;
+  private readonly hostsKnown = Promise.withResolvers<void>();
+
+  constructor(
+    message: ClusterMessage,
+    published: ClusterMessage,
+    source: ResourceSource,
+    stats: Float64Array,
+    parts: ClusterEntryParts,
+  ) {
+    this.message = message;
+    this.published = published;
+    this.source = source;
+    this.stats = stats;
+    this.parts = parts;
+  }
+
+  /** Resolves when it has its first hosts, or knows that there are none, and each has been checked once. */
+  async warm(): Promise<void> {
+    const { message, parts } = this;
+    this.health = message.healthChecks.length === 0 ? undefined : parts.health(message, () => this.onHealthChanged());
+    if (dnsSettings(message) !== undefined) this.resolve();
+    else if (message.clusterDiscoveryType.value === Cluster_DiscoveryType.EDS) this.subscribe();
+    else {
+      this.setHosts(message.loadAssignment ?? this.assignment);
+      this.hostsKnown.resolve();
+    }
+    await this.hostsKnown.promise;
+    // Also when no hosts came: then there is nobody to wait for.
+    this.checkHosts();
+    await this.health?.firstRound;
+  }
+
+  /** From now on workers serve it. */
+  activate(): void {
+    if (this.active || this.stopped) return;
+    const { publisher } = this.parts;
+    this.active = true;
+    publisher.setCluster(this.published);
+    publisher.setEndpoints(this.assignment, this.logical);
+    this.countMembers();
+  }
+
+  /** Nothing more is looked up or checked for it. */
+  stop(): void {
+    this.stopped = true;
+    this.dns?.stop();
+    this.eds?.stop();
+    this.health?.stop();
+    if (!this.active) this.parts.publisher.dropReservation(this.message.name);
+    this.hostsKnown.resolve();
+  }
+
+  /** Bits of `HealthFlag` of each host, as they are now. */
+  healthFlags(): number[] {
+    const slots = this.parts.publisher.hostSlotsOf(this.message.name);
+    return this.hosts.map(({ healthFlags }, i) =>
+      slots[i] === undefined ? healthFlags : Atomics.load(this.parts.words, hostBase(slots[i]) + HostWord.Health),
+    );
+  }
+
+  /** Gauges of its hosts, after their number or their health changed. */
+  countMembers(): void {
+    const { stats, message } = this;
+    const { slot } = CLUSTER;
+    const flags = this.healthFlags();
+    stats[slot.membership_total] = this.hosts.length;
+    stats[slot.membership_healthy] = flags.filter((each) => healthOfFlags(each) === 'healthy').length;
+    stats[slot.membership_degraded] = flags.filter((each) => healthOfFlags(each) === 'degraded').length;
+    stats[slot.membership_excluded] = flags.filter(isExcluded).length;
+    // Envoy keeps it for clusters whose hosts come and go.
+    if (message.clusterDiscoveryType.value !== Cluster_DiscoveryType.STATIC && !this.logical) {
+      stats[slot.max_host_weight] = this.hosts.reduce((most, host) => Math.max(most, host.weight), 0);
+    }
+  }
+
+  private get logical(): boolean {
+    return dnsSettings(this.message)?.logical === true;
+  }
+
+  private resolve(): void {
+    const { message, stats, parts } = this;
+    this.dns = dnsCluster(message, {
+      resolver: parts.resolverOf(message),
+      onHosts: (assignment) => this.setHosts(assignment),
+      onReady: () => this.hostsKnown.resolve(),
+      count: (stat) => {
+        stats[CLUSTER.slot[stat]]++;
+      },
+    });
+  }
+
+  /** An assignment is named by the service, or by the cluster. */
+  private subscribe(): void {
+    const { name, edsClusterConfig } = this.message;
+    const service = edsClusterConfig?.serviceName || name;
+    const source = edsClusterConfig!.edsConfig!;
+    this.eds = this.parts.subscriptions().subscribe(source, assignmentType, `cluster.${name}.`, {
+      onConfigUpdate: (resources) => this.take(resources, service),
+      onDeltaUpdate: (added, removed) => {
+        // An assignment that is taken away leaves its hosts, as in Envoy: the cluster goes by CDS.
+        if (removed.length > 0) this.hostsKnown.resolve();
+        return this.take(added, service);
+      },
+      onConfigUpdateFailed: (why) => {
+        if (why !== 'connection failure') this.hostsKnown.resolve();
+      },
+    });
+    this.eds.start(new Set([service]));
+  }
+
+  private take(resources: readonly DecodedResource[], service: string): Rejection[] {
+    const resource = resources.find(({ name }) => name === service);
+    if (resource === undefined) {
+      this.stats[CLUSTER.slot.update_empty]++;
+      this.hostsKnown.resolve();
+      return [];
+    }
+    const diagnostics = checkResource(resource.message as AnyMessage, noClusters);
+    if (diagnostics.errors.length > 0) return [{ resource: service, reason: reasonsOf(diagnostics) }];
+    this.setHosts(resource.message as unknown as Assignment);
+    this.hostsKnown.resolve();
+    return [];
+  }
+
+  private checkHosts(): void {
+    const slots = this.parts.publisher.hostSlotsOf(this.message.name);
+    this.health?.setHosts(this.hosts.map((host, i) => ({ key: memberKey(host), slot: slots[i], ...host.healthCheck })));
+  }
+
+  private onHealthChanged(): void {
+    this.countMembers();
+    if (this.active) this.parts.onHealthChange(this.message.name);
+  }
+
+  private setHosts(assignment: Assignment): void {
+    if (this.stopped) return;
+    const { stats, parts } = this;
+    const named = { ...assignment, clusterName: this.message.name };
+    const before = memberKeys(this.hosts);
+    this.assignment = named;
+    this.hosts = knownHosts(named, this.logical);
+    if (this.active) parts.publisher.setEndpoints(named, this.logical);
+    else parts.publisher.reserveEndpoints(named, this.logical);
+    this.checkHosts();
+    const after = memberKeys(this.hosts);
+    if (after.size !== before.size || [...after].some((key) => !before.has(key)))
+      stats[CLUSTER.slot.membership_change]++;
+    this.countMembers();
+    if (this.active) parts.onChange();
+  }
+}
+
+const noClusters: ReadonlySet<string> = new Set();

@@ -1,0 +1,44 @@
+/** envoy.filters.network.direct_response: says its piece to whoever connects, and closes. */
+import type { envoy } from '../../../../api/envoy_types.ts';
+import { SimpleTaker } from '../../../../common/connection_taker.ts';
+import { readDataSource } from '../../../../common/formatter/data_source.ts';
+import type { ConnectionCallbacks } from '../../../../net/connection.ts';
+import type { ConnectionTaker } from '../../../../spi/worker_context.ts';
+
+/** Milliseconds. */
+const lingering = 1000;
+
+class DirectResponse implements ConnectionCallbacks {
+  private readonly onGone: () => void;
+
+  constructor(onGone: () => void) {
+    this.onGone = onGone;
+  }
+
+  onClosed(): void {
+    this.onGone();
+  }
+
+  onData(): void {}
+  onEnd(): void {}
+  onBlocked(): void {}
+  onWritable(): void {}
+}
+
+export default function create({
+  response,
+}: envoy.extensions.filters.network.direct_response.v3.Config): ConnectionTaker {
+  const source = response === undefined ? { text: '' } : readDataSource(response);
+  if ('error' in source) throw new Error(source.error);
+  const bytes = Buffer.from(source.text);
+  return new SimpleTaker((connection, info, onGone) => {
+    connection.callbacks = new DirectResponse(onGone);
+    if (info.stream !== undefined) {
+      info.stream.responseCodeDetails = 'direct_response';
+      info.stream.bytesSent = bytes.length;
+    }
+    connection.writeBytes(bytes, 0, bytes.length);
+    // What the client still sends is thrown away for a while: closing before it is read would reset the answer.
+    connection.closeAfterFlush(lingering);
+  });
+}

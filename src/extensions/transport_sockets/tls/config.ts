@@ -1,0 +1,130 @@
+/** envoy.transport_sockets.tls: what configuration needs to know of it, towards clients and towards hosts (control side). */
+import type { envoy } from '../../../api/envoy_types.ts';
+import { readSecret } from '../../../common/tls/read_secret.ts';
+import {
+  certificateRefs,
+  downstreamType,
+  type SecretRef,
+  secretFile,
+  ticketKeysRef,
+  upstreamType,
+  validationRefs,
+} from '../../../common/tls/secret_refs.ts';
+import type { ConfigErrors, ExtensionFactory } from '../../../spi/extension.ts';
+import { checkProtocol } from './protocol_settings.ts';
+
+type CommonTlsContext = envoy.extensions.transport_sockets.tls.v3.CommonTlsContext;
+type DownstreamTlsContext = envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext;
+type UpstreamTlsContext = envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext;
+type ValidationContext = envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext;
+
+export const downstreamFactory: ExtensionFactory = {
+  name: 'envoy.transport_sockets.tls',
+  category: 'envoy.transport_sockets',
+  aliases: ['tls'],
+  typeName: downstreamType,
+  validate(message, errors) {
+    const context = message as DownstreamTlsContext;
+    const common = context.commonTlsContext;
+    checkCommon(common, errors);
+    if (certificateRefs(common).length === 0 && common?.tlsCertificateProviderInstance === undefined) {
+      errors.error('common_tls_context', 'No TLS certificates found for server context');
+    }
+    const validates = common?.validationContextType.case !== undefined;
+    if (context.requireClientCertificate === undefined && validates) {
+      errors.warn(
+        'common_tls_context',
+        'a validation context without require_client_certificate: clients that send no certificate are let in',
+      );
+    }
+    if (context.requireClientCertificate === true && !validates) {
+      errors.warn('require_client_certificate', 'any certificate is accepted: there is no validation context');
+    }
+    const tickets = ticketKeysRef(context);
+    if (tickets !== undefined) checkRef(tickets, errors);
+  },
+  load: () => import('./downstream.ts'),
+};
+
+export const upstreamFactory: ExtensionFactory = {
+  name: 'envoy.transport_sockets.tls',
+  category: 'envoy.transport_sockets',
+  aliases: ['tls'],
+  typeName: upstreamType,
+  validate(message, errors) {
+    const { commonTlsContext: common, sni, autoSniSanValidation, autoHostSni } = message as UpstreamTlsContext;
+    checkCommon(common, errors);
+    if (certificateRefs(common).length > 1) {
+      errors.error('common_tls_context', 'Multiple TLS certificates are not supported for client contexts');
+    }
+    if (sni.length > 255) errors.error('sni', `SNI names longer than 255 bytes are not allowed`);
+    if (autoSniSanValidation && common?.validationContextType.case === undefined) {
+      errors.error('auto_sni_san_validation', "'auto_sni_san_validation' was configured without a validation context");
+    }
+    if (common?.validationContextType.case === undefined && (sni !== '' || autoHostSni)) {
+      errors.warn('common_tls_context', 'there is no validation context: the certificates of hosts are not verified');
+    }
+  },
+  load: () => import('./upstream.ts'),
+};
+
+function checkCommon(common: CommonTlsContext | undefined, errors: ConfigErrors): void {
+  if (common === undefined) return;
+  if (common.tlsParams !== undefined) {
+    checkProtocol(common.tlsParams, (path, reason) => errors.error(`common_tls_context.tls_params.${path}`, reason));
+  }
+  for (const ref of [...certificateRefs(common), ...validationRefs(common)]) checkRef(ref, errors);
+  common.alpnProtocols.forEach((protocols, i) => {
+    if (protocols.split(',').some((protocol) => protocol === '' || protocol.length > 255))
+      errors.error(`common_tls_context.alpn_protocols[${i}]`, 'Invalid ALPN protocol string');
+  });
+}
+
+/** What is written in place is read now, so that a bad one never serves; what is discovered, when it comes. */
+function checkRef({ path, inline, sds }: SecretRef, errors: ConfigErrors): void {
+  if (inline !== undefined) {
+    const at = (field: string) => (field === '' ? path : `${path}.${field}`);
+    readSecret(inline, {
+      error: (field, reason) => errors.error(at(field), reason),
+      warn: (field, reason) => errors.warn(at(field), reason),
+    });
+    if (inline.case === 'validationContext') checkValidation(inline.value, at, errors);
+  }
+  if (sds?.sdsConfig !== undefined && secretFile(sds) === undefined) {
+    errors.error(
+      `${path}.sds_config`,
+      'secrets come from files (path_config_source) or static_resources.secrets; SDS over gRPC is not supported yet',
+    );
+  }
+}
+
+const hexHash = /^(?:[0-9a-fA-F]{64}|(?:[0-9a-fA-F]{2}:){31}[0-9a-fA-F]{2})$/;
+
+function checkValidation(context: ValidationContext, at: (field: string) => string, errors: ConfigErrors): void {
+  const { trustedCa, systemRootCerts, verifyCertificateHash, verifyCertificateSpki, crl } = context;
+  const hasCa = trustedCa !== undefined || systemRootCerts !== undefined;
+  const hasNames = context.matchTypedSubjectAltNames.length + context.matchSubjectAltNames.length > 0;
+  verifyCertificateHash.forEach((hash, i) => {
+    if (!hexHash.test(hash)) errors.error(at(`verify_certificate_hash[${i}]`), `Invalid hex-encoded SHA-256 ${hash}`);
+  });
+  verifyCertificateSpki.forEach((hash, i) => {
+    if (Buffer.from(hash, 'base64').length !== 32)
+      errors.error(at(`verify_certificate_spki[${i}]`), `Invalid base64-encoded SHA-256 ${hash}`);
+  });
+  if (hasNames && !hasCa) {
+    errors.error(
+      at('match_typed_subject_alt_names'),
+      'SAN-based verification of peer certificates without trusted CA is insecure and not allowed',
+    );
+  }
+  if (context.allowExpiredCertificate && !hasCa) {
+    errors.error(at('allow_expired_certificate'), 'Certificate validity period is always ignored without trusted CA');
+  }
+  if (context.allowExpiredCertificate && crl !== undefined && !context.onlyVerifyLeafCertCrl) {
+    errors.error(
+      at('allow_expired_certificate'),
+      "'allow_expired_certificate' together with 'crl' is not supported yet",
+    );
+  }
+  if (crl !== undefined && !hasCa) errors.error(at('crl'), 'Failed to load CRL without trusted CA');
+}

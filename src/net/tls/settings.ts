@@ -1,0 +1,91 @@
+/** What TLS contexts are made of: configuration with its secrets read, as plain data (step 3 of the data path, and step 9 towards hosts). */
+
+/** One certificate with its key. */
+export interface CertificateSettings {
+  /** PEM, the certificate itself first. */
+  readonly chain: string;
+  /** PEM. */
+  readonly key: string;
+  /** Of an encrypted key. */
+  readonly passphrase: string | undefined;
+  /** DER of an OCSP response. */
+  readonly ocspStaple: Buffer | undefined;
+}
+
+export type SanType = 'DNS' | 'URI' | 'EMAIL' | 'IP_ADDRESS';
+
+/** A name the peer's certificate may have. */
+export interface SanMatcher {
+  readonly type: SanType;
+  matches(value: string): boolean;
+}
+
+/** What a peer's certificate must be. */
+export interface ValidationSettings {
+  /** PEM of the authorities; undefined: the chain is not verified. */
+  readonly trustedCa: string | undefined;
+  /** PEM of revocation lists. */
+  readonly crl: string | undefined;
+  /** Only the certificate of the peer itself must not be revoked. */
+  readonly onlyVerifyLeafCrl: boolean;
+  /** One of them must match, unless there is none. */
+  readonly subjectAltNames: readonly SanMatcher[];
+  /** SHA-256 of the public key in base64; one of these or of `hashes`, unless both are empty. */
+  readonly spki: readonly string[];
+  /** SHA-256 of the certificate in lower-case hex without colons. */
+  readonly hashes: readonly string[];
+  readonly allowExpired: boolean;
+  /** Whoever the peer is, it is let in, and known as not validated. */
+  readonly acceptUntrusted: boolean;
+}
+
+export type ProtocolVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
+
+export interface ProtocolSettings {
+  readonly minVersion: ProtocolVersion;
+  readonly maxVersion: ProtocolVersion;
+  /** In order of preference; those of one inner list are equal, so that the client's order decides. OpenSSL's names. */
+  readonly cipherSuites: readonly (readonly string[])[];
+  /** OpenSSL's names. */
+  readonly curves: readonly string[];
+  /** Empty: the library's. */
+  readonly signatureAlgorithms: readonly string[];
+}
+
+/** How Envoy's DownstreamTlsContext.OcspStaplePolicy wants responses stapled. */
+export const OcspPolicy = { Lenient: 0, Strict: 1, Must: 2 } as const;
+
+export interface ServerTlsSettings {
+  readonly protocol: ProtocolSettings;
+  /** At least one. */
+  readonly certificates: readonly CertificateSettings[];
+  readonly validation: ValidationSettings | undefined;
+  readonly requireClientCertificate: boolean;
+  /** In order of preference. */
+  readonly alpn: readonly string[];
+  /** 48 bytes all workers share; undefined: no tickets. */
+  readonly ticketKey: Buffer | undefined;
+  /** Seconds a session may be resumed. */
+  readonly sessionTimeout: number;
+  /** Sessions of one identity are not resumed by another. At most 32 characters. */
+  readonly sessionIdContext: string;
+  readonly preferClientCiphers: boolean;
+  readonly fullScanOnSniMismatch: boolean;
+  /** A value of OcspPolicy. */
+  readonly ocspPolicy: number;
+}
+
+export interface ClientTlsSettings {
+  readonly protocol: ProtocolSettings;
+  readonly certificate: CertificateSettings | undefined;
+  readonly validation: ValidationSettings | undefined;
+  readonly alpn: readonly string[];
+  /** Empty: none is sent. */
+  readonly serverName: string;
+  /** The host's own name goes before `serverName` where it has one. */
+  readonly autoHostSni: boolean;
+  /** The certificate must be for the server name that was sent. */
+  readonly autoSanValidation: boolean;
+  /** Sessions kept of each host to be resumed; 0: none. */
+  readonly maxSessionKeys: number;
+}

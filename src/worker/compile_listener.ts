@@ -1,0 +1,133 @@
+/** Step 4 of the control path, worker: a listener's message becomes its listener filters and its filter chains. */
+import { createHash } from 'node:crypto';
+import type { envoy, xds } from '../api/envoy_types.ts';
+import { encode } from '../api/registry.ts';
+import { SimpleTaker } from '../common/connection_taker.ts';
+import { durationMs } from '../common/duration.ts';
+import { compileMatcherTree } from '../common/matcher_tree/matcher_tree.ts';
+import { networkInput } from '../common/matcher_tree/network_inputs.ts';
+import type { ListenerFilters } from '../listener/accepted_connection.ts';
+import {
+  type FilterChain,
+  type FilterChainFinder,
+  FilterChainSet,
+  NoChain,
+  onlyChain,
+} from '../listener/filter_chain.ts';
+import { FilterChainIndex } from '../listener/filter_chain_index.ts';
+import { compileFilterDisabled } from '../listener/filter_disabled.ts';
+import type { ListenerDrain } from '../listener/listener_drain.ts';
+import type { ListenerFilterFactory } from '../spi/listener_filter.ts';
+import type { ReadFilterFactory, ReadFilterMaker } from '../spi/network_filter.ts';
+import type { ConnectionTaker, ListenerInfo, NetworkFilterFactory } from '../spi/worker_context.ts';
+import type { ExtensionLoader } from './extension_loader.ts';
+
+type ListenerMessage = envoy.config.listener.v3.Listener;
+type FilterChainMessage = envoy.config.listener.v3.FilterChain;
+
+const defaultFiltersTimeout = 15_000;
+
+/** Undefined without listener filters. */
+export function compileListenerFilters(
+  message: ListenerMessage,
+  loader: ExtensionLoader,
+  info: ListenerInfo,
+): ListenerFilters | undefined {
+  const filters = message.listenerFilters;
+  if (filters.length === 0) return undefined;
+  return {
+    makers: filters.map((filter) => {
+      const { create, message: config } = loadFilter(filter, loader);
+      return (create as ListenerFilterFactory)(config, loader, info);
+    }),
+    disabled: filters.map(({ filterDisabled }) => compileFilterDisabled(filterDisabled)),
+    timeout: durationMs(message.listenerFiltersTimeout) ?? defaultFiltersTimeout,
+    continueOnTimeout: message.continueOnListenerFiltersTimeout,
+  };
+}
+
+/** Chains that `former` has with the same content are taken over as they are. */
+export function compileFilterChains(
+  message: ListenerMessage,
+  loader: ExtensionLoader,
+  info: ListenerInfo,
+  former?: FilterChainSet,
+): FilterChainSet {
+  const compile = (chain: FilterChainMessage): FilterChain => {
+    const bytes = encode('envoy.config.listener.v3.FilterChain', chain);
+    const hash = createHash('sha1').update(bytes).digest('latin1');
+    return former?.chains.get(hash) ?? compileChain(chain, hash, loader, info);
+  };
+  const chains = message.filterChains.map(compile);
+  const fallback = message.defaultFilterChain === undefined ? undefined : compile(message.defaultFilterChain);
+  return new FilterChainSet(chainFinder(message, chains), chains, fallback);
+}
+
+function chainFinder(message: ListenerMessage, chains: readonly FilterChain[]): FilterChainFinder {
+  const { filterChains, filterChainMatcher } = message;
+  if (filterChainMatcher !== undefined) return matcherFinder(filterChainMatcher, chains);
+  const only = filterChains.length === 1 ? filterChains[0].filterChainMatch : undefined;
+  if (filterChains.length === 1 && matchesAll(only)) return onlyChain(chains[0]);
+  const index = new FilterChainIndex<FilterChain>();
+  filterChains.forEach(({ filterChainMatch }, i) => {
+    index.add(filterChainMatch, chains[i]);
+  });
+  return index;
+}
+
+/** The tree names a chain; one that there is not takes no connection, not even to the default chain, as in Envoy. */
+function matcherFinder(matcher: xds.type.matcher.v3.Matcher, chains: readonly FilterChain[]): FilterChainFinder {
+  const byName = new Map(chains.map((chain) => [chain.name, chain]));
+  const tree = compileMatcherTree(matcher, {
+    input: networkInput,
+    action: (_type, message) => byName.get((message as { value: string }).value) ?? NoChain,
+  });
+  return { find: tree };
+}
+
+function matchesAll(match: envoy.config.listener.v3.FilterChainMatch | undefined): boolean {
+  return match === undefined || encode('envoy.config.listener.v3.FilterChainMatch', match).length === 0;
+}
+
+function compileChain(
+  chain: FilterChainMessage,
+  hash: string,
+  loader: ExtensionLoader,
+  info: ListenerInfo,
+): FilterChain {
+  const { filters, transportSocket } = chain;
+  const drain = (info.drain as ListenerDrain).ofChain();
+  const chainInfo = { ...info, drain };
+  return {
+    drain,
+    connections: 0,
+    name: chain.name,
+    metadata: chain.metadata,
+    hash,
+    transport: transportSocket && loader.downstreamTransport(transportSocket, info.statPrefix),
+    transportConnectTimeout: durationMs(chain.transportSocketConnectTimeout) ?? 0,
+    filters: filters.slice(0, -1).map((filter): ReadFilterMaker => {
+      const { create, message } = loadFilter(filter, loader);
+      return (create as ReadFilterFactory)(message, loader, chainInfo);
+    }),
+    taker: filters.length === 0 ? nobody : compileLast(filters[filters.length - 1], loader, chainInfo),
+  };
+}
+
+function compileLast(filter: FilterMessage, loader: ExtensionLoader, info: ListenerInfo): ConnectionTaker {
+  const { create, message } = loadFilter(filter, loader);
+  return (create as NetworkFilterFactory)(message, loader, info);
+}
+
+/** Envoy closes the connections of a chain without filters. */
+const nobody = new SimpleTaker((connection, _info, onGone) => {
+  connection.callbacks = { ...connection.callbacks, onClosed: onGone };
+  connection.closeNow();
+});
+
+type FilterMessage = envoy.config.listener.v3.Filter | envoy.config.listener.v3.ListenerFilter;
+
+function loadFilter({ name, configType }: FilterMessage, loader: ExtensionLoader) {
+  const typedConfig = configType.case === 'typedConfig' ? configType.value : undefined;
+  return loader.extension({ name, typedConfig });
+}

@@ -1,0 +1,166 @@
+/** Step 4 of the control path, worker: the listeners of one worker: opened, changed in place, replaced, taken away. */
+import { typeNamesIn } from '../api/any_types.ts';
+import type { envoy } from '../api/envoy_types.ts';
+import { encode } from '../api/registry.ts';
+import { logger } from '../common/log.ts';
+import { ConnectionLimit } from '../listener/connection_limit.ts';
+import type { FilterChain } from '../listener/filter_chain.ts';
+import { Listener, listenerInfo } from '../listener/listener.ts';
+import { ListenerDrain, type ProcessDrain } from '../listener/listener_drain.ts';
+import { clusterBase, type ResourceEntry, resourceType } from '../snapshot/layout.ts';
+import { readResource } from '../snapshot/reader.ts';
+import type { StatsStore } from '../spi/stats.ts';
+import type { SharedWords } from '../upstream/circuit_breaker.ts';
+import { compileFilterChains, compileListenerFilters } from './compile_listener.ts';
+import type { ExtensionLoader } from './extension_loader.ts';
+
+const log = logger('config');
+
+type ListenerMessage = envoy.config.listener.v3.Listener;
+
+export interface ListenerTableParts {
+  readonly worker: number;
+  readonly concurrency: number;
+  readonly loader: ExtensionLoader;
+  readonly stats: StatsStore;
+  readonly shared: SharedWords;
+  readonly drain: ProcessDrain;
+  readonly onListening: (listener: string, error: string) => void;
+}
+
+export class ListenerTable {
+  private readonly parts: ListenerTableParts;
+  private readonly listeners = new Map<string, Listener>();
+  /** Those that accept no more and wait for their connections, each with the end of its drain time. */
+  private readonly draining = new Map<Listener, NodeJS.Timeout>();
+  private readonly drainingChains = new Map<FilterChain, NodeJS.Timeout>();
+
+  constructor(parts: ListenerTableParts) {
+    this.parts = parts;
+  }
+
+  all(): Listener[] {
+    return [...this.listeners.values()];
+  }
+
+  /**
+   * A listener that is new, or that changed. When nothing but its filter chains did, it stays, and so do the connections of
+   * the chains it keeps. Else another one takes over its sockets; connections of the former one drain.
+   */
+  async apply(entry: ResourceEntry): Promise<void> {
+    const message = readResource(entry) as ListenerMessage;
+    await this.parts.loader.load(typeNamesIn(message));
+    const former = this.listeners.get(entry.name);
+    if (former !== undefined && sameButChains(former.message, message)) this.changeChains(former, message);
+    else await this.open(entry, message, former);
+  }
+
+  remove(name: string): void {
+    const listener = this.listeners.get(name);
+    if (listener === undefined) return;
+    this.listeners.delete(name);
+    // What the kernel has set up already is accepted in this turn of the loop.
+    setImmediate(() => {
+      listener.stop();
+      this.letGo(listener);
+    });
+  }
+
+  /** Stops accepting; `done` is called when no connection is left. */
+  drain(done: () => void): void {
+    const all = [...this.listeners.values(), ...this.draining.keys()];
+    let left = all.length;
+    if (left === 0) done();
+    for (const listener of all) {
+      listener.drain(() => {
+        left--;
+        if (left === 0) done();
+      });
+    }
+  }
+
+  close(): void {
+    for (const timer of [...this.draining.values(), ...this.drainingChains.values()]) clearTimeout(timer);
+    for (const listener of [...this.listeners.values(), ...this.draining.keys()]) listener.close();
+  }
+
+  private changeChains(listener: Listener, message: ListenerMessage): void {
+    const chains = compileFilterChains(message, this.parts.loader, listener.info, listener.filterChains);
+    for (const chain of listener.replaceChains(message, chains)) this.letGoChain(chain, listener.drainTime);
+  }
+
+  private async open(entry: ResourceEntry, message: ListenerMessage, former: Listener | undefined): Promise<void> {
+    const { loader, stats, shared, worker, concurrency } = this.parts;
+    const drain = new ListenerDrain(this.parts.drain, message.drainType);
+    const info = listenerInfo(message, entry.name, drain);
+    const listener = new Listener({
+      message,
+      info,
+      chains: compileFilterChains(message, loader, info),
+      filters: compileListenerFilters(message, loader, info),
+      store: stats,
+      drain,
+      accessLoggers: loader.accessLoggers(message.accessLog),
+      limit: new ConnectionLimit(entry.name, loader.runtime, shared, clusterBase(entry.slot)),
+      worker,
+      acceptsAlone: entry.slot % concurrency === worker,
+    });
+    former?.handOverAcceptors(listener);
+    this.listeners.set(entry.name, listener);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    listener.listen((error) => {
+      if (error !== undefined) log.error(`listener '${entry.name}': ${error.message}`);
+      this.parts.onListening(entry.name, error?.message ?? '');
+      resolve();
+    });
+    await promise;
+    if (former === undefined) return;
+    former.stop();
+    this.letGo(former);
+  }
+
+  /** Its connections go as the drain strategy says; what is left at the end of the drain time is closed. */
+  private letGo(listener: Listener): void {
+    if (listener.isEmpty) {
+      listener.close();
+      return;
+    }
+    listener.startDrainSequence();
+    const timer = setTimeout(() => {
+      this.draining.delete(listener);
+      listener.close();
+    }, listener.drainTime);
+    this.draining.set(listener, timer);
+    listener.onceEmpty(() => {
+      clearTimeout(timer);
+      this.draining.delete(listener);
+    });
+  }
+
+  private letGoChain(chain: FilterChain, drainTime: number): void {
+    const close = (): void => {
+      this.drainingChains.delete(chain);
+      chain.taker.close();
+      chain.transport?.close();
+    };
+    if (chain.connections === 0) {
+      close();
+      return;
+    }
+    chain.drain.start();
+    this.drainingChains.set(chain, setTimeout(close, drainTime));
+  }
+}
+
+/** Envoy's in-place update: all but the filter chains is as it was. */
+function sameButChains(one: ListenerMessage, other: ListenerMessage): boolean {
+  const bytes = (message: ListenerMessage): Uint8Array =>
+    encode(resourceType.listener, {
+      ...message,
+      filterChains: [],
+      defaultFilterChain: undefined,
+      filterChainMatcher: undefined,
+      metadata: undefined,
+    });
+  return Buffer.compare(bytes(one), bytes(other)) === 0;
+}

@@ -1,0 +1,19 @@
+/** Control path, step 3: what the transports of xDS are lent: where the clusters of control planes are, and how to reach them. */
+import type { ConnectionOptions } from 'node:tls';
+import type { Address } from '../common/stream_info.ts';
+
+/** One host of a control plane's cluster. */
+export interface ControlPlaneHost {
+  readonly address: Address;
+  /** Undefined: plain text. */
+  readonly tls: ConnectionOptions | undefined;
+  /** Milliseconds. */
+  readonly connectTimeout: number;
+  /** Slots of `cluster.<name>.`, for what Envoy counts of its connections. */
+  readonly stats: Float64Array;
+}
+
+export interface ControlPlanes {
+  /** The host to try next; undefined while the cluster has none. Hosts are taken in turn. */
+  nextHost(cluster: string): ControlPlaneHost | undefined;
+}

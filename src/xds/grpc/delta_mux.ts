@@ -1,0 +1,229 @@
+/** Control path, step 3: delta over one gRPC stream: names subscribed and given up, resources added and removed, ACK and NACK. */
+import { create } from '@bufbuild/protobuf';
+import type { envoy } from '../../api/envoy_types.ts';
+import { decode, encode, messageType } from '../../api/registry.ts';
+import { logger } from '../../common/log.ts';
+import { decodeDelta, rejectionText } from '../decode.ts';
+import type { DecodedResource, Rejection } from '../subscription.ts';
+import { TimeToLive } from '../time_to_live.ts';
+import { typeNameFor, typeUrlFor } from '../type_urls.ts';
+import type { Watch, WatchOwner } from '../watch.ts';
+import type { StreamProtocol } from './control_stream.ts';
+import { type MuxOptions, statusOf } from './sotw_mux.ts';
+
+const log = logger('config');
+
+type Response = envoy.service.discovery.v3.DeltaDiscoveryResponse;
+
+interface Ack {
+  readonly nonce: string;
+  readonly refused: string | undefined;
+}
+
+class DeltaType {
+  readonly typeName: string;
+  readonly watches = new Set<Watch>();
+  /** Name → version of what we hold: told to a control plane that we reach anew, so that it sends only the difference. */
+  readonly versions = new Map<string, string>();
+  /** What this stream knows that we want. */
+  readonly told = new Set<string>();
+  readonly acks: Ack[] = [];
+  firstSent = false;
+  queue: Promise<void> = Promise.resolve();
+  readonly ttl: TimeToLive;
+
+  constructor(typeName: string, onExpired: (name: string) => void) {
+    this.typeName = typeName;
+    this.ttl = new TimeToLive(onExpired);
+  }
+
+  get wildcard(): boolean {
+    for (const watch of this.watches) if (watch.names === undefined) return true;
+    return false;
+  }
+
+  get names(): Set<string> {
+    const names = new Set<string>();
+    for (const watch of this.watches) for (const name of watch.names ?? []) names.add(name);
+    return names;
+  }
+}
+
+export class DeltaMux implements StreamProtocol, WatchOwner {
+  private readonly options: MuxOptions;
+  private readonly types = new Map<string, DeltaType>();
+  private readonly waiting = new Set<DeltaType>();
+  private open = false;
+  private firstSent = false;
+
+  constructor(options: MuxOptions) {
+    this.options = options;
+  }
+
+  onWatchStarted(watch: Watch): void {
+    let type = this.types.get(watch.typeName);
+    if (type === undefined) {
+      const added = new DeltaType(watch.typeName, (name) => this.onExpired(added, name));
+      type = added;
+      this.types.set(watch.typeName, type);
+    }
+    type.watches.add(watch);
+    this.request(type);
+  }
+
+  onNamesChanged(watch: Watch): void {
+    const type = this.types.get(watch.typeName);
+    if (type !== undefined) this.request(type);
+  }
+
+  onWatchStopped(watch: Watch): void {
+    const type = this.types.get(watch.typeName);
+    if (type === undefined || !type.watches.delete(watch)) return;
+    this.request(type);
+  }
+
+  onStreamOpen(): void {
+    this.open = true;
+    this.firstSent = false;
+    for (const type of this.types.values()) {
+      type.told.clear();
+      type.acks.length = 0;
+      type.firstSent = false;
+      if (type.watches.size > 0) this.waiting.add(type);
+    }
+  }
+
+  onStreamClosed(): void {
+    this.open = false;
+    this.waiting.clear();
+    for (const type of this.types.values()) for (const watch of type.watches) watch.fail('gRPC stream closed');
+  }
+
+  nextRequest(): Uint8Array | undefined {
+    for (const type of this.waiting) {
+      const request = this.requestOf(type);
+      if (type.acks.length === 0) this.waiting.delete(type);
+      if (request !== undefined) return request;
+      this.waiting.delete(type);
+    }
+    return undefined;
+  }
+
+  onMessage(bytes: Uint8Array): void {
+    let response: Response;
+    try {
+      response = decode('envoy.service.discovery.v3.DeltaDiscoveryResponse', bytes);
+    } catch (error) {
+      log.warn(`a response of the control plane is no DeltaDiscoveryResponse: ${(error as Error).message}`);
+      return;
+    }
+    const type = this.types.get(typeNameFor(response.typeUrl));
+    if (type === undefined) {
+      log.warn(`ignoring ${response.typeUrl}: nothing of this type was asked for`);
+      return;
+    }
+    type.queue = type.queue.then(() => this.take(type, response));
+  }
+
+  stop(): void {
+    for (const type of this.types.values()) type.ttl.clearAll();
+  }
+
+  private request(type: DeltaType): void {
+    if (!this.open) return;
+    this.waiting.add(type);
+    this.options.kick();
+  }
+
+  private async take(type: DeltaType, response: Response): Promise<void> {
+    const { systemVersionInfo: version, nonce, removedResources: removed } = response;
+    const { resources, heartbeats, rejections } = decodeDelta(response.resources, type.typeName, version);
+    for (const { name, ttl } of heartbeats) type.ttl.set(name, ttl);
+    let refused: readonly Rejection[] = rejections;
+    if (rejections.length > 0) {
+      const text = rejectionText(rejections);
+      for (const watch of type.watches) watch.refuse(text);
+    } else refused = await this.deliver(type, resources, removed, version);
+    if (refused.length === 0) this.remember(type, resources, removed);
+    else log.warn(`delta config for ${type.typeName} rejected: ${rejectionText(refused)}`);
+    if (!this.open) return;
+    type.acks.push({ nonce, refused: refused.length > 0 ? rejectionText(refused) : undefined });
+    this.request(type);
+  }
+
+  private remember(type: DeltaType, resources: readonly DecodedResource[], removed: readonly string[]): void {
+    for (const { name, version, ttl } of resources) {
+      type.versions.set(name, version);
+      type.ttl.set(name, ttl);
+    }
+    for (const name of removed) {
+      type.versions.delete(name);
+      type.ttl.clear(name);
+    }
+  }
+
+  private async deliver(
+    type: DeltaType,
+    resources: readonly DecodedResource[],
+    removed: readonly string[],
+    version: string,
+  ): Promise<Rejection[]> {
+    const byName = new Map(resources.map((resource) => [resource.name, resource]));
+    const gone = new Set(removed);
+    const outcomes = [...type.watches].map((watch) => {
+      if (watch.names === undefined) return watch.deliverDelta(resources, removed, version);
+      const added: DecodedResource[] = [];
+      const lost: string[] = [];
+      for (const name of watch.names) {
+        const resource = byName.get(name);
+        if (resource !== undefined) added.push(resource);
+        else if (gone.has(name)) lost.push(name);
+      }
+      return added.length + lost.length > 0 ? watch.deliverDelta(added, lost, version) : [];
+    });
+    return (await Promise.all(outcomes)).flat();
+  }
+
+  private onExpired(type: DeltaType, name: string): void {
+    type.versions.delete(name);
+    for (const watch of type.watches) if (watch.wants(name)) void watch.deliverDelta([], [name], '');
+  }
+
+  /** What there is to say of a type in one message: an ACK or NACK, and changed wishes; undefined: nothing. */
+  private requestOf(type: DeltaType): Uint8Array | undefined {
+    const ack = type.acks.shift();
+    const wanted = type.names;
+    const subscribe = [...wanted].filter((name) => !type.told.has(name));
+    const unsubscribe = [...type.told].filter((name) => !wanted.has(name));
+    const first = !type.firstSent;
+    // Without watches and without a word on this stream there is nothing to ask for.
+    if (first && type.watches.size === 0) return undefined;
+    if (!first && ack === undefined && subscribe.length + unsubscribe.length === 0) return undefined;
+    type.firstSent = true;
+    for (const name of subscribe) type.told.add(name);
+    for (const name of unsubscribe) {
+      type.told.delete(name);
+      type.versions.delete(name);
+    }
+    const { apiVersion, node, nodeOnFirstMessageOnly } = this.options;
+    const withNode = !this.firstSent || !nodeOnFirstMessageOnly;
+    this.firstSent = true;
+    // Everything there is: the first request names nothing; beside other names the wish is spelt `*`.
+    if (first && type.wildcard && subscribe.length > 0) subscribe.push('*');
+    const message = create(messageType('envoy.service.discovery.v3.DeltaDiscoveryRequest'), {
+      node: withNode ? node : undefined,
+      typeUrl: typeUrlFor(type.typeName, apiVersion),
+      resourceNamesSubscribe: subscribe,
+      resourceNamesUnsubscribe: unsubscribe,
+      initialResourceVersions: first ? this.heldVersions(type, wanted) : {},
+      responseNonce: ack?.nonce ?? '',
+      errorDetail: statusOf(ack?.refused),
+    } as never);
+    return encode('envoy.service.discovery.v3.DeltaDiscoveryRequest', message as never);
+  }
+
+  private heldVersions(type: DeltaType, wanted: ReadonlySet<string>): Record<string, string> {
+    const { wildcard } = type;
+    return Object.fromEntries([...type.versions].filter(([name]) => wildcard || wanted.has(name)));
+  }
+}
