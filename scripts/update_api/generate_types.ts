@@ -12,11 +12,14 @@ const roots = [
   'envoy.extensions.access_loggers.file.v3.',
   'envoy.extensions.access_loggers.filters.',
   'envoy.extensions.access_loggers.stream.v3.',
+  'envoy.extensions.filters.common.fault.v3.',
+  'envoy.extensions.filters.http.fault.v3.',
   'envoy.extensions.filters.http.grpc_http1_bridge.v3.',
   'envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.',
   'envoy.extensions.filters.http.grpc_json_transcoder.v3.',
   'envoy.extensions.filters.http.grpc_stats.v3.',
   'envoy.extensions.filters.http.grpc_web.v3.',
+  'envoy.extensions.filters.http.header_mutation.v3.',
   'envoy.extensions.filters.http.router.v3.',
   'envoy.extensions.filters.listener.http_inspector.v3.',
   'envoy.extensions.filters.listener.local_ratelimit.v3.',
@@ -41,6 +44,7 @@ const roots = [
   'envoy.extensions.transport_sockets.tls.v3.',
   'envoy.extensions.upstreams.http.v3.',
   'envoy.service.discovery.v3.',
+  'envoy.service.runtime.v3.Runtime',
   'xds.type.matcher.v3.',
 ];
 

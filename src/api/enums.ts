@@ -231,6 +231,14 @@ export const HttpProtocolOptions_HeadersWithUnderscoresAction = {
   DROP_HEADER: 2,
 } as const;
 
+/** envoy.config.core.v3.KeyValueAppend.KeyValueAppendAction */
+export const KeyValueAppend_KeyValueAppendAction = {
+  APPEND_IF_EXISTS_OR_ADD: 0,
+  ADD_IF_ABSENT: 1,
+  OVERWRITE_IF_EXISTS_OR_ADD: 2,
+  OVERWRITE_IF_EXISTS: 3,
+} as const;
+
 /** envoy.config.core.v3.ProxyProtocolConfig.Version */
 export const ProxyProtocolConfig_Version = {
   V1: 0,

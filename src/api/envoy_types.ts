@@ -195,6 +195,10 @@ export interface MessageTypes {
   'envoy.config.core.v3.HttpProtocolOptions': envoy.config.core.v3.HttpProtocolOptions;
   'envoy.config.core.v3.JsonFormatOptions': envoy.config.core.v3.JsonFormatOptions;
   'envoy.config.core.v3.KeepaliveSettings': envoy.config.core.v3.KeepaliveSettings;
+  'envoy.config.core.v3.KeyValue': envoy.config.core.v3.KeyValue;
+  'envoy.config.core.v3.KeyValueAppend': envoy.config.core.v3.KeyValueAppend;
+  'envoy.config.core.v3.KeyValueMutation': envoy.config.core.v3.KeyValueMutation;
+  'envoy.config.core.v3.KeyValuePair': envoy.config.core.v3.KeyValuePair;
   'envoy.config.core.v3.Locality': envoy.config.core.v3.Locality;
   'envoy.config.core.v3.Metadata': envoy.config.core.v3.Metadata;
   'envoy.config.core.v3.Node': envoy.config.core.v3.Node;
@@ -354,7 +358,15 @@ export interface MessageTypes {
   'envoy.extensions.access_loggers.filters.process_ratelimit.v3.ProcessRateLimitFilter': envoy.extensions.access_loggers.filters.process_ratelimit.v3.ProcessRateLimitFilter;
   'envoy.extensions.access_loggers.stream.v3.StderrAccessLog': envoy.extensions.access_loggers.stream.v3.StderrAccessLog;
   'envoy.extensions.access_loggers.stream.v3.StdoutAccessLog': envoy.extensions.access_loggers.stream.v3.StdoutAccessLog;
+  'envoy.extensions.filters.common.fault.v3.FaultDelay': envoy.extensions.filters.common.fault.v3.FaultDelay;
+  'envoy.extensions.filters.common.fault.v3.FaultDelay.HeaderDelay': envoy.extensions.filters.common.fault.v3.FaultDelay_HeaderDelay;
+  'envoy.extensions.filters.common.fault.v3.FaultRateLimit': envoy.extensions.filters.common.fault.v3.FaultRateLimit;
+  'envoy.extensions.filters.common.fault.v3.FaultRateLimit.FixedLimit': envoy.extensions.filters.common.fault.v3.FaultRateLimit_FixedLimit;
+  'envoy.extensions.filters.common.fault.v3.FaultRateLimit.HeaderLimit': envoy.extensions.filters.common.fault.v3.FaultRateLimit_HeaderLimit;
   'envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue': envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue;
+  'envoy.extensions.filters.http.fault.v3.FaultAbort': envoy.extensions.filters.http.fault.v3.FaultAbort;
+  'envoy.extensions.filters.http.fault.v3.FaultAbort.HeaderAbort': envoy.extensions.filters.http.fault.v3.FaultAbort_HeaderAbort;
+  'envoy.extensions.filters.http.fault.v3.HTTPFault': envoy.extensions.filters.http.fault.v3.HTTPFault;
   'envoy.extensions.filters.http.grpc_http1_bridge.v3.Config': envoy.extensions.filters.http.grpc_http1_bridge.v3.Config;
   'envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfig': envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfig;
   'envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfigPerRoute': envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfigPerRoute;
@@ -366,6 +378,9 @@ export interface MessageTypes {
   'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig': envoy.extensions.filters.http.grpc_stats.v3.FilterConfig;
   'envoy.extensions.filters.http.grpc_stats.v3.FilterObject': envoy.extensions.filters.http.grpc_stats.v3.FilterObject;
   'envoy.extensions.filters.http.grpc_web.v3.GrpcWeb': envoy.extensions.filters.http.grpc_web.v3.GrpcWeb;
+  'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation': envoy.extensions.filters.http.header_mutation.v3.HeaderMutation;
+  'envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute': envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute;
+  'envoy.extensions.filters.http.header_mutation.v3.Mutations': envoy.extensions.filters.http.header_mutation.v3.Mutations;
   'envoy.extensions.filters.http.router.v3.Router': envoy.extensions.filters.http.router.v3.Router;
   'envoy.extensions.filters.http.router.v3.Router.UpstreamAccessLogOptions': envoy.extensions.filters.http.router.v3.Router_UpstreamAccessLogOptions;
   'envoy.extensions.filters.listener.http_inspector.v3.HttpInspector': envoy.extensions.filters.listener.http_inspector.v3.HttpInspector;
@@ -475,6 +490,7 @@ export interface MessageTypes {
   'envoy.service.discovery.v3.ResourceError': envoy.service.discovery.v3.ResourceError;
   'envoy.service.discovery.v3.ResourceLocator': envoy.service.discovery.v3.ResourceLocator;
   'envoy.service.discovery.v3.ResourceName': envoy.service.discovery.v3.ResourceName;
+  'envoy.service.runtime.v3.Runtime': envoy.service.runtime.v3.Runtime;
   'envoy.type.http.v3.PathTransformation': envoy.type.http.v3.PathTransformation;
   'envoy.type.http.v3.PathTransformation.Operation': envoy.type.http.v3.PathTransformation_Operation;
   'envoy.type.http.v3.PathTransformation.Operation.MergeSlashes': envoy.type.http.v3.PathTransformation_Operation_MergeSlashes;
@@ -1767,6 +1783,25 @@ export declare namespace envoy.config.core.v3 {
     intervalJitter?: envoy.type.v3.Percent;
     connectionIdleInterval?: wkt.Duration;
   }
+  interface KeyValue extends Message<'envoy.config.core.v3.KeyValue'> {
+    key: string;
+    value: Uint8Array;
+  }
+  interface KeyValueAppend extends Message<'envoy.config.core.v3.KeyValueAppend'> {
+    record?: envoy.config.core.v3.KeyValuePair;
+    entry?: envoy.config.core.v3.KeyValue;
+    action: envoy.config.core.v3.KeyValueAppend_KeyValueAppendAction;
+  }
+  /** 0 APPEND_IF_EXISTS_OR_ADD, 1 ADD_IF_ABSENT, 2 OVERWRITE_IF_EXISTS_OR_ADD, 3 OVERWRITE_IF_EXISTS */
+  type KeyValueAppend_KeyValueAppendAction = number;
+  interface KeyValueMutation extends Message<'envoy.config.core.v3.KeyValueMutation'> {
+    append?: envoy.config.core.v3.KeyValueAppend;
+    remove: string;
+  }
+  interface KeyValuePair extends Message<'envoy.config.core.v3.KeyValuePair'> {
+    key: string;
+    value?: wkt.Value;
+  }
   interface Locality extends Message<'envoy.config.core.v3.Locality'> {
     region: string;
     zone: string;
@@ -2724,6 +2759,24 @@ export declare namespace envoy.extensions.access_loggers.stream.v3 {
   }
 }
 
+export declare namespace envoy.extensions.filters.common.fault.v3 {
+  interface FaultDelay extends Message<'envoy.extensions.filters.common.fault.v3.FaultDelay'> {
+    faultDelaySecifier: { case: 'fixedDelay'; value: wkt.Duration } | { case: 'headerDelay'; value: envoy.extensions.filters.common.fault.v3.FaultDelay_HeaderDelay } | { case: undefined; value?: undefined };
+    percentage?: envoy.type.v3.FractionalPercent;
+  }
+  interface FaultDelay_HeaderDelay extends Message<'envoy.extensions.filters.common.fault.v3.FaultDelay.HeaderDelay'> {
+  }
+  interface FaultRateLimit extends Message<'envoy.extensions.filters.common.fault.v3.FaultRateLimit'> {
+    limitType: { case: 'fixedLimit'; value: envoy.extensions.filters.common.fault.v3.FaultRateLimit_FixedLimit } | { case: 'headerLimit'; value: envoy.extensions.filters.common.fault.v3.FaultRateLimit_HeaderLimit } | { case: undefined; value?: undefined };
+    percentage?: envoy.type.v3.FractionalPercent;
+  }
+  interface FaultRateLimit_FixedLimit extends Message<'envoy.extensions.filters.common.fault.v3.FaultRateLimit.FixedLimit'> {
+    limitKbps: bigint;
+  }
+  interface FaultRateLimit_HeaderLimit extends Message<'envoy.extensions.filters.common.fault.v3.FaultRateLimit.HeaderLimit'> {
+  }
+}
+
 export declare namespace envoy.extensions.filters.common.set_filter_state.v3 {
   interface FilterStateValue extends Message<'envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue'> {
     key: { case: 'objectKey'; value: string } | { case: undefined; value?: undefined };
@@ -2735,6 +2788,34 @@ export declare namespace envoy.extensions.filters.common.set_filter_state.v3 {
   }
   /** 0 NONE, 1 ONCE, 2 TRANSITIVE */
   type FilterStateValue_SharedWithUpstream = number;
+}
+
+export declare namespace envoy.extensions.filters.http.fault.v3 {
+  interface FaultAbort extends Message<'envoy.extensions.filters.http.fault.v3.FaultAbort'> {
+    errorType: { case: 'httpStatus'; value: number } | { case: 'grpcStatus'; value: number } | { case: 'headerAbort'; value: envoy.extensions.filters.http.fault.v3.FaultAbort_HeaderAbort } | { case: undefined; value?: undefined };
+    percentage?: envoy.type.v3.FractionalPercent;
+    responseBody: string;
+  }
+  interface FaultAbort_HeaderAbort extends Message<'envoy.extensions.filters.http.fault.v3.FaultAbort.HeaderAbort'> {
+  }
+  interface HTTPFault extends Message<'envoy.extensions.filters.http.fault.v3.HTTPFault'> {
+    delay?: envoy.extensions.filters.common.fault.v3.FaultDelay;
+    abort?: envoy.extensions.filters.http.fault.v3.FaultAbort;
+    upstreamCluster: string;
+    headers: envoy.config.route.v3.HeaderMatcher[];
+    downstreamNodes: string[];
+    maxActiveFaults?: number;
+    responseRateLimit?: envoy.extensions.filters.common.fault.v3.FaultRateLimit;
+    delayPercentRuntime: string;
+    abortPercentRuntime: string;
+    delayDurationRuntime: string;
+    abortHttpStatusRuntime: string;
+    maxActiveFaultsRuntime: string;
+    responseRateLimitPercentRuntime: string;
+    abortGrpcStatusRuntime: string;
+    disableDownstreamClusterStats: boolean;
+    filterMetadata?: JsonObject;
+  }
 }
 
 export declare namespace envoy.extensions.filters.http.grpc_http1_bridge.v3 {
@@ -2812,6 +2893,24 @@ export declare namespace envoy.extensions.filters.http.grpc_stats.v3 {
 
 export declare namespace envoy.extensions.filters.http.grpc_web.v3 {
   interface GrpcWeb extends Message<'envoy.extensions.filters.http.grpc_web.v3.GrpcWeb'> {
+  }
+}
+
+export declare namespace envoy.extensions.filters.http.header_mutation.v3 {
+  interface HeaderMutation extends Message<'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation'> {
+    mutations?: envoy.extensions.filters.http.header_mutation.v3.Mutations;
+    mostSpecificHeaderMutationsWins: boolean;
+  }
+  interface HeaderMutationPerRoute extends Message<'envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute'> {
+    mutations?: envoy.extensions.filters.http.header_mutation.v3.Mutations;
+  }
+  interface Mutations extends Message<'envoy.extensions.filters.http.header_mutation.v3.Mutations'> {
+    requestMutations: envoy.config.common.mutation_rules.v3.HeaderMutation[];
+    queryParameterMutations: envoy.config.core.v3.KeyValueMutation[];
+    responseMutations: envoy.config.common.mutation_rules.v3.HeaderMutation[];
+    responseTrailersMutations: envoy.config.common.mutation_rules.v3.HeaderMutation[];
+    requestTrailersMutations: envoy.config.common.mutation_rules.v3.HeaderMutation[];
+    formatters: envoy.config.core.v3.TypedExtensionConfig[];
   }
 }
 
@@ -3547,6 +3646,13 @@ export declare namespace envoy.service.discovery.v3 {
   interface ResourceName extends Message<'envoy.service.discovery.v3.ResourceName'> {
     name: string;
     dynamicParameterConstraints?: envoy.service.discovery.v3.DynamicParameterConstraints;
+  }
+}
+
+export declare namespace envoy.service.runtime.v3 {
+  interface Runtime extends Message<'envoy.service.runtime.v3.Runtime'> {
+    name: string;
+    layer?: JsonObject;
   }
 }
 

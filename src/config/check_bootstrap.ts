@@ -5,6 +5,7 @@ import { checkClusters } from './check_clusters.ts';
 import { checkListeners } from './check_listeners.ts';
 import { checkMessages } from './check_messages.ts';
 import { checkRuntime } from './check_runtime.ts';
+import { checkSecrets } from './check_secrets.ts';
 import type { ExtensionLookup } from './extension_points.ts';
 import type { Origins } from './origins.ts';
 import type { Report } from './report.ts';
@@ -22,6 +23,7 @@ export function checkBootstrap(
   const known = bootstrap.dynamicResources?.cdsConfig === undefined ? names : undefined;
   checkMessages(root, { extensions, report, origins, clusters: known });
   if (bootstrap.layeredRuntime !== undefined) checkRuntime(bootstrap.layeredRuntime, report);
+  checkSecrets(root, bootstrap.staticResources?.secrets ?? [], report, origins);
   checkListeners(bootstrap.staticResources?.listeners ?? [], report);
   checkClusters(clusters, report, origins);
 }

@@ -4,6 +4,8 @@ import type { envoy } from '../api/envoy_types.ts';
 import { messageType, registry, typeNameOf } from '../api/registry.ts';
 import { ipVersion } from '../common/address.ts';
 import { ipBits } from '../common/cidr.ts';
+import { compileMatcherTree } from '../common/matcher_tree/matcher_tree.ts';
+import { networkInput } from '../common/matcher_tree/network_inputs.ts';
 import type { Report } from './report.ts';
 
 type Listener = envoy.config.listener.v3.Listener;
@@ -45,6 +47,18 @@ function checkNames(listener: Listener, report: Report): void {
     if (filterChainMatch === undefined) return;
     report.warnIn(listener, `${path}.filter_chain_match`, 'ignored: filter_chain_matcher chooses the chain');
   });
+  // What is not supported in it has been told of.
+  if (report.errors.length > 0) return;
+  try {
+    compileMatcherTree(listener.filterChainMatcher!, { input: networkInput, action: chainName });
+  } catch (error) {
+    report.errorIn(listener, 'filter_chain_matcher', (error as Error).message);
+  }
+}
+
+function chainName(type: string, message: unknown): string {
+  if (type !== 'google.protobuf.StringValue') throw new Error(`an action of type ${type} names no filter chain`);
+  return (message as { value: string }).value;
 }
 
 function checkSame(listener: Listener, report: Report): void {

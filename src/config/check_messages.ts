@@ -1,6 +1,7 @@
 /** The checks that hold for every message of a configuration wherever it stands: file or discovery (control path, step 2). */
 import type { envoy } from '../api/envoy_types.ts';
-import type { AnyMessage } from '../api/registry.ts';
+import { type AnyMessage, typeNameOf } from '../api/registry.ts';
+import { downstreamType, upstreamType } from '../common/tls/secret_refs.ts';
 import { checkExtension, checkFilterOrder } from './check_listeners.ts';
 import { checkMirrors, checkRouteExtensions } from './check_route_extensions.ts';
 import { checkRoutes } from './check_routes.ts';
@@ -36,7 +37,11 @@ export function checkMessages(root: AnyMessage, checks: MessageChecks): void {
     runExtensionChecks(message, extensions, report);
     checkRouteExtensions(message, extensions, report);
     switch (message.$typeName) {
+      case 'envoy.config.cluster.v3.Cluster':
+        checkTransportSocket(message, downstreamType, upstreamType, report);
+        break;
       case 'envoy.config.listener.v3.FilterChain':
+        checkTransportSocket(message, upstreamType, downstreamType, report);
         checkFilterOrder(message, 'filters', 'network', extensions, report);
         break;
       case 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': {
@@ -55,6 +60,13 @@ export function checkMessages(root: AnyMessage, checks: MessageChecks): void {
     const table = root as unknown as RouteConfiguration;
     checkRouteTable(table, { ...checks, clusters: table.validateClusters === true ? checks.clusters : undefined });
   }
+}
+
+/** TLS has a message for each side. */
+function checkTransportSocket(owner: AnyMessage, wrong: string, right: string, report: Report): void {
+  const { configType } = (owner['transportSocket'] ?? {}) as Partial<envoy.config.core.v3.TransportSocket>;
+  if (configType?.case !== 'typedConfig' || typeNameOf(configType.value.typeUrl) !== wrong) return;
+  report.errorIn(owner, 'transport_socket', `${wrong} is of no use here`, `use ${right}`);
 }
 
 function checkRouteTable(table: RouteConfiguration, { clusters, report }: MessageChecks): void {

@@ -24,8 +24,8 @@ const maxDepth = 100;
 /** Values that aliases may stand for in all: aliases of aliases grow without bound. */
 const maxAliased = 500_000;
 
-/** Undefined when the text is no YAML (reported) or empty. */
-export function readYaml(source: SourceText, report: Report): SourceNode | undefined {
+/** Undefined when the text is no YAML (reported) or empty. `json`: plain scalars are JSON's, numbers with a fraction too. */
+export function readYaml(source: SourceText, report: Report, json = false): SourceNode | undefined {
   const document = parseDocument(source.text, {
     schema: 'failsafe',
     uniqueKeys: false,
@@ -51,18 +51,20 @@ export function readYaml(source: SourceText, report: Report): SourceNode | undef
     }
   }
   if (broken || document.contents === null) return undefined;
-  return new TreeReader(source, document, report).read(document.contents as Node, 0);
+  return new TreeReader(source, document, report, json).read(document.contents as Node, 0);
 }
 
 class TreeReader {
   readonly #source: SourceText;
   readonly #document: Document;
   readonly #report: Report;
+  readonly #json: boolean;
   #aliased = 0;
   #inAlias = false;
   #tooDeep = false;
 
-  constructor(source: SourceText, document: Document, report: Report) {
+  constructor(source: SourceText, document: Document, report: Report, json: boolean) {
+    this.#json = json;
     this.#source = source;
     this.#document = document;
     this.#report = report;
@@ -76,7 +78,14 @@ class TreeReader {
       const items = node.items.map((item) => this.read(item as Node | null, depth + 1));
       return { kind: 'list', items, ...this.#span(node) };
     }
-    return { kind: 'scalar', value: isScalar(node) ? scalarValue(node) : null, ...this.#span(node) };
+    return { kind: 'scalar', value: isScalar(node) ? this.#scalar(node) : null, ...this.#span(node) };
+  }
+
+  #scalar(node: Scalar): string | number | boolean | null {
+    const value = scalarValue(node);
+    // Only a number that JSON knows stays exact: larger ones travel as text.
+    if (!this.#json || node.type !== 'PLAIN' || typeof value !== 'string' || !fraction.test(value)) return value;
+    return Number(value);
   }
 
   #map(node: YAMLMap, depth: number): SourceNode {
@@ -130,6 +139,9 @@ class TreeReader {
     return { source: this.#source, start: range?.[0] ?? 0, end: range?.[1] ?? 0 };
   }
 }
+
+/** A number of JSON that is no integer. */
+const fraction = /^-?\d+(\.\d+([eE][+-]?\d+)?|[eE][+-]?\d+)$/;
 
 const nulls = new Set(['', '~', 'null', 'Null', 'NULL']);
 /** yaml-cpp: lower, upper or capitalised. */

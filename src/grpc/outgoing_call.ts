@@ -158,7 +158,7 @@ export class OutgoingCall implements GrpcStream, PoolCallbacks, TimerOwner {
     const status = text === undefined ? GrpcStatus.Unknown : parseGrpcStatus(text);
     const failed = status < 0 || grpcToHttpStatus(status) >= 500;
     this.host!.stats[failed ? HOST.slot.rq_error : HOST.slot.rq_success]++;
-    this.cluster!.chargeTime(now - this.startedAt, true);
+    this.cluster!.charges.time(now - this.startedAt, true, false);
     const unread = status === GrpcStatus.Ok && this.reader.partial;
     this.stop();
     if (unread) this.callbacks.onClosed(GrpcStatus.Internal, 'a message was cut', trailers);
@@ -208,7 +208,7 @@ export class OutgoingCall implements GrpcStream, PoolCallbacks, TimerOwner {
   }
 
   private chargeCode(status: number): void {
-    this.cluster!.chargeCode(status, true);
+    this.cluster!.charges.code(status, true, false);
   }
 
   private stop(): void {

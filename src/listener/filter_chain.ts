@@ -33,7 +33,7 @@ export interface FilterChainFinder {
 }
 
 /** The connection is to get no chain at all. */
-export const NoChain = null;
+export const NoChain: unique symbol = Symbol('no filter chain');
 
 /** The chains of a listener at one time. */
 export class FilterChainSet {
@@ -52,7 +52,8 @@ export class FilterChainSet {
 
   find(info: ConnectionInfo): FilterChain | undefined {
     const found = this.finder.find(info);
-    return found === undefined ? this.fallback : (found ?? undefined);
+    if (found === NoChain) return undefined;
+    return found ?? this.fallback;
   }
 }
 

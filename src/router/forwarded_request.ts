@@ -7,6 +7,7 @@ import {
   GRPC_STATUS,
   X_ENVOY_ATTEMPT_COUNT,
   X_ENVOY_OVERLOADED,
+  X_ENVOY_UPSTREAM_CANARY,
   X_ENVOY_UPSTREAM_SERVICE_TIME,
 } from '../../native-free/headers/well_known.ts';
 import { BodyBuffer } from '../common/body_buffer.ts';
@@ -125,13 +126,12 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
   onDownstreamBlocked(): void {
     if (this.responsePaused || this.upstream?.stream === undefined) return;
     this.responsePaused = true;
+    this.cluster.stats[CLUSTER.slot.upstream_flow_control_paused_reading_total]++;
     this.upstream.stream.pauseResponse();
   }
 
   onDownstreamWritable(): void {
-    if (!this.responsePaused) return;
-    this.responsePaused = false;
-    this.upstream?.stream?.resumeResponse();
+    this.resumeResponse();
   }
 
   /** The stream is over, however it ended. */
@@ -222,18 +222,21 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
   private pauseRequest(): void {
     if (this.paused) return;
     this.paused = true;
+    this.config.stats[HTTP.slot.downstream_flow_control_paused_reading_total]++;
     this.callbacks.pauseRequest();
   }
 
   private resumeRequest(): void {
     if (!this.paused) return;
     this.paused = false;
+    this.config.stats[HTTP.slot.downstream_flow_control_resumed_reading_total]++;
     this.callbacks.resumeRequest();
   }
 
   private resumeResponse(): void {
     if (!this.responsePaused) return;
     this.responsePaused = false;
+    this.cluster.stats[CLUSTER.slot.upstream_flow_control_resumed_reading_total]++;
     this.upstream?.stream?.resumeResponse();
   }
 
@@ -356,10 +359,12 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
   }
 
   onUpstreamBlocked(): void {
+    this.cluster.stats[CLUSTER.slot.upstream_flow_control_backed_up_total]++;
     this.pauseRequest();
   }
 
   onUpstreamWritable(): void {
+    this.cluster.stats[CLUSTER.slot.upstream_flow_control_drained_total]++;
     this.resumeRequest();
   }
 
@@ -473,6 +478,7 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
   }
 
   private chargeResponse(host: Host, { status, headers }: ResponseHead, endStream: boolean): void {
+    this.charges.canary = headers.get(X_ENVOY_UPSTREAM_CANARY) === 'true' || host.lbMetadata?.canary === true;
     this.charges.code(status);
     if (!this.isGrpc || status >= 500) host.stats[status < 500 ? HOST.slot.rq_success : HOST.slot.rq_error]++;
     else if (endStream) this.chargeGrpcStatus(headers.get(GRPC_STATUS));

@@ -1,16 +1,22 @@
 /** What one request counts for: its cluster, for internal or external clients, and its virtual cluster and route. */
 import type { RequestHead } from '../../native-free/headers/header_map.ts';
-import { X_ENVOY_INTERNAL } from '../../native-free/headers/well_known.ts';
+import { X_ENVOY_INTERNAL, X_ENVOY_UPSTREAM_ALT_STAT_NAME } from '../../native-free/headers/well_known.ts';
 import { now } from '../common/clock.ts';
 import { omittedCode } from '../common/stats/codes.ts';
+import { statNamePart } from '../common/stats/layouts.ts';
 import type { StreamInfo } from '../common/stream_info.ts';
 import type { Cluster } from '../upstream/cluster.ts';
+import type { ResponseCharges } from '../upstream/response_charges.ts';
 import type { Route } from './route_table.ts';
 import type { RequestCounter, RequestStats } from './virtual_cluster.ts';
 
 export class RequestCharges {
   readonly startedAt = now;
-  private readonly cluster: Cluster;
+  /** The answer is a canary's. */
+  canary = false;
+  private readonly cluster: ResponseCharges;
+  /** A second tree of statistics that one of our own clients asked for. */
+  private readonly alternative: ResponseCharges | undefined;
   /** The client is one of ours: x-envoy-internal is still there. */
   private readonly internal: boolean;
   private readonly scopes: readonly RequestStats[];
@@ -19,8 +25,9 @@ export class RequestCharges {
   /** `omitsCodes`: answers are counted without their status (suppress_grpc_request_failure_code_stats). */
   constructor(cluster: Cluster, route: Route, head: RequestHead, info: StreamInfo, omitsCodes: boolean) {
     this.omitsCodes = omitsCodes;
-    this.cluster = cluster;
+    this.cluster = cluster.charges;
     this.internal = head.headers.get(X_ENVOY_INTERNAL) === 'true';
+    if (this.internal) this.alternative = takeAlternative(cluster, head);
     this.scopes = route.requestStats(head, info);
   }
 
@@ -31,14 +38,24 @@ export class RequestCharges {
 
   code(status: number): void {
     if (this.omitsCodes) status = omittedCode;
-    this.cluster.chargeCode(status, this.internal);
+    this.cluster.code(status, this.internal, this.canary);
+    this.alternative?.code(status, this.internal, this.canary);
     for (const scope of this.scopes) scope.chargeCode(status);
   }
 
   /** The answer is complete: the time from the request's head to now. */
   time(): void {
     const took = now - this.startedAt;
-    this.cluster.chargeTime(took, this.internal);
+    this.cluster.time(took, this.internal, this.canary);
+    this.alternative?.time(took, this.internal, this.canary);
     for (const scope of this.scopes) scope.chargeTime(took);
   }
+}
+
+/** Hosts do not see the header. */
+function takeAlternative(cluster: Cluster, { headers }: RequestHead): ResponseCharges | undefined {
+  const name = headers.get(X_ENVOY_UPSTREAM_ALT_STAT_NAME);
+  if (name === undefined) return undefined;
+  headers.remove(X_ENVOY_UPSTREAM_ALT_STAT_NAME);
+  return cluster.charges.alternative(statNamePart(name));
 }

@@ -154,21 +154,21 @@ export class ShadowRequest implements UpstreamRequestOwner, TimerOwner {
   }
 
   private charge(host: Host, status: number): void {
-    this.cluster.chargeCode(status, true);
+    this.cluster.charges.code(status, true, false);
     host.stats[status < 500 ? HOST.slot.rq_success : HOST.slot.rq_error]++;
   }
 
   private finish(): void {
     this.over = true;
     this.timer?.stop();
-    this.cluster.chargeTime(now - this.startedAt, true);
+    this.cluster.charges.time(now - this.startedAt, true, false);
   }
 
   /** There is no answer: counted as the reply a client would have got. */
   private end(status: number): void {
     this.over = true;
     this.timer?.stop();
-    this.cluster.chargeCode(status, true);
+    this.cluster.charges.code(status, true, false);
   }
 
   private cancel(): void {

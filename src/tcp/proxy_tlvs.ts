@@ -9,7 +9,7 @@ import type { ConnectionInfo, StreamInfo } from '../common/stream_info.ts';
 type TcpProxy = envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
 
 /** envoy.extensions.filters.network.tcp_proxy.v3.ProxyProtocolTlvMergePolicy. */
-const MergePolicy = { AddIfAbsent: 0, Overwrite: 1, Append: 2 } as const;
+const MergePolicy = { AddIfAbsent: 0, OverwriteByType: 1, Append: 2 } as const;
 
 /** The client of a connection as hosts are told of it. */
 export type ClientState = (info: ConnectionInfo, stream: StreamInfo) => ProxyProtocolState;
@@ -31,9 +31,8 @@ export function compileClientState({ proxyProtocolTlvs, proxyProtocolTlvMergePol
     const own = makers.map((make) => make(stream));
     const { source, destination } = told ?? { source: info.remoteAddress, destination: info.localAddress };
     const kept = told?.tlvs ?? [];
+    if (proxyProtocolTlvMergePolicy === MergePolicy.Append) return { source, destination, tlvs: [...kept, ...own] };
     const types = new Set(own.map(({ type }) => type));
-    const others =
-      proxyProtocolTlvMergePolicy === MergePolicy.Append ? kept : kept.filter(({ type }) => !types.has(type));
-    return { source, destination, tlvs: [...others, ...own] };
+    return { source, destination, tlvs: [...own, ...kept.filter(({ type }) => !types.has(type))] };
   };
 }

@@ -17,6 +17,7 @@ import { Host, type HostOptions } from './host.ts';
 import type { PoolProtocol } from './http_options.ts';
 import { PrioritySet } from './priority_set.ts';
 import { proxyProtocolStateOf } from './proxy_protocol.ts';
+import { ResponseCharges } from './response_charges.ts';
 import { serverNameOf } from './server_name.ts';
 import { type MakeTransport, TransportSockets } from './transport_sockets.ts';
 
@@ -50,13 +51,8 @@ export class Cluster {
   readonly connectTime: Histogram;
   readonly connectionLength: Histogram;
   readonly requestsPerConnection: Histogram;
-  private readonly requestTime: Histogram;
-  private readonly codes: ReturnType<typeof codeCounters>;
   readonly retryCodes: ReturnType<typeof codeCounters>;
-  private readonly externalCodes: ReturnType<typeof codeCounters>;
-  private readonly internalCodes: ReturnType<typeof codeCounters>;
-  private readonly externalTime: Histogram;
-  private readonly internalTime: Histogram;
+  readonly charges: ResponseCharges;
   /** The load balancer asks for active requests: then they are counted in shared memory. */
   readonly tracksActive: boolean;
   /** Connections that could not be bound and are about to tell that they closed. */
@@ -122,13 +118,8 @@ export class Cluster {
     this.connectTime = store.histogram(`${prefix}upstream_cx_connect_ms`);
     this.connectionLength = store.histogram(`${prefix}upstream_cx_length_ms`);
     this.requestsPerConnection = store.histogram(`${prefix}upstream_rq_per_cx`);
-    this.requestTime = store.histogram(`${prefix}upstream_rq_time`);
-    this.codes = codeCounters(store, `${prefix}upstream_rq_`);
     this.retryCodes = codeCounters(store, `${prefix}retry.upstream_rq_`);
-    this.externalCodes = codeCounters(store, `${prefix}external.upstream_rq_`);
-    this.internalCodes = codeCounters(store, `${prefix}internal.upstream_rq_`);
-    this.externalTime = store.histogram(`${prefix}external.upstream_rq_time`);
-    this.internalTime = store.histogram(`${prefix}internal.upstream_rq_time`);
+    this.charges = new ResponseCharges(store, prefix);
     const balancer = balancerOptions(message, undefined);
     this.tracksActive = balancer.policy.kind === 'least_request';
     this.set = new PrioritySet([], balancer, shared, slot, stats);
@@ -179,18 +170,6 @@ export class Cluster {
   private noteLimits(): void {
     const breakers = [this.breaker, this.highBreaker];
     this.limitsPools = breakers.some(({ limits }) => Number.isFinite(limits.maxConnectionPools));
-  }
-
-  /** Counts an answer under its status, once for all requests and once for those of internal or external clients. */
-  chargeCode(status: number, internal: boolean): void {
-    this.codes.inc(status);
-    (internal ? this.internalCodes : this.externalCodes).inc(status);
-  }
-
-  /** `milliseconds` from the request's headers to the end of the answer. */
-  chargeTime(milliseconds: number, internal: boolean): void {
-    this.requestTime.record(milliseconds);
-    (internal ? this.internalTime : this.externalTime).record(milliseconds);
   }
 
   /**

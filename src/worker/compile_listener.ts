@@ -6,6 +6,7 @@ import { SimpleTaker } from '../common/connection_taker.ts';
 import { durationMs } from '../common/duration.ts';
 import { compileMatcherTree } from '../common/matcher_tree/matcher_tree.ts';
 import { networkInput } from '../common/matcher_tree/network_inputs.ts';
+import type { ConnectionInfo } from '../common/stream_info.ts';
 import type { ListenerFilters } from '../listener/accepted_connection.ts';
 import {
   type FilterChain,
@@ -78,7 +79,7 @@ function chainFinder(message: ListenerMessage, chains: readonly FilterChain[]): 
 /** The tree names a chain; one that there is not takes no connection, not even to the default chain, as in Envoy. */
 function matcherFinder(matcher: xds.type.matcher.v3.Matcher, chains: readonly FilterChain[]): FilterChainFinder {
   const byName = new Map(chains.map((chain) => [chain.name, chain]));
-  const tree = compileMatcherTree(matcher, {
+  const tree = compileMatcherTree<ConnectionInfo, FilterChain | typeof NoChain>(matcher, {
     input: networkInput,
     action: (_type, message) => byName.get((message as { value: string }).value) ?? NoChain,
   });

@@ -111,6 +111,9 @@ test('an answer for a client that does not read', async () => {
   assert.ok(held <= mostHeld, `${held} bytes held`);
   assert.ok((await countUntil(client, size)) >= size);
   client.destroy();
+  const paused = await proxy.stat('cluster.web.upstream_flow_control_paused_reading_total');
+  assert.ok(paused > 0, 'the host was paused');
+  assert.equal(await proxy.stat('cluster.web.upstream_flow_control_resumed_reading_total'), paused);
 });
 
 test('a request to a host that does not read', async () => {
@@ -119,6 +122,8 @@ test('a request to a host that does not read', async () => {
   client.send(Buffer.alloc(size));
   const held = await mostOf('cluster.web.upstream_cx_tx_bytes_buffered');
   assert.ok(held <= mostHeld, `${held} bytes held`);
+  assert.ok((await proxy.stat('cluster.web.upstream_flow_control_backed_up_total')) > 0);
+  assert.ok((await proxy.stat('http.ingress.downstream_flow_control_paused_reading_total')) > 0);
   // A client that is not read from cannot be seen to leave; the host's end is.
   for (const socket of web.connections) socket.destroy();
   await waitFor('nothing held', async () => (await proxy.stat('cluster.web.upstream_cx_tx_bytes_buffered')) === 0);

@@ -12,6 +12,7 @@ import { connectHttp2, request2 } from '../support/http2_client.ts';
 import { startHttp2Upstream } from '../support/http2_upstream.ts';
 import { type RunningProxy, root, startProxy } from '../support/proxy.ts';
 import { RawClient, request } from '../support/raw_client.ts';
+import { ResourceServer, types } from '../support/resource_server.ts';
 import { tlsGet } from '../support/tls.ts';
 import { respond, startTcpUpstream, startUpstream, type Upstream } from '../support/upstream.ts';
 import { waitFor } from '../support/wait_for.ts';
@@ -169,12 +170,20 @@ test('seed-sidecar.yaml passes everything on to the application beside it', asyn
   assert.match((await proxy.admin('/clusters')).text, /^targetCluster::127\.0\.0\.1:\d+::rq_success::1$/m);
 });
 
-test('seed-eds.yaml: no hosts until there is EDS, and a warning that says so', async (t) => {
-  const proxy = await startExample(t, 'seed-eds.yaml', {}, 'warn');
+test('seed-eds.yaml: its hosts come from the EDS server', async (t) => {
+  const server = new ResourceServer();
+  await server.start();
+  t.after(() => server.stop());
+  server.set(types.endpoints, [{ cluster_name: 'myservice' }]);
+  const proxy = await startExample(t, 'seed-eds.yaml', { 8080: server.port });
   const response = await request(proxy.port('listener_0'), '/');
   assert.deepEqual([response.status, response.text], [503, 'no healthy upstream']);
   assert.equal(response.get('content-length'), '19');
-  assert.match(proxy.stderr(), /warning: .*EDS/);
+  const address = { socket_address: { address: '127.0.0.1', port_value: upstream.port } };
+  server.set(types.endpoints, [
+    { cluster_name: 'myservice', endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] },
+  ]);
+  await waitFor('the host', async () => (await request(proxy.port('listener_0'), '/')).text === 'GET /\n');
 });
 
 test('demo-front-proxy.yaml is the front proxy of the demo', async (t) => {

@@ -1,12 +1,15 @@
 /** TLS towards clients: which certificate they get, which clients are let in, and what logs, headers and statistics say of it. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import tls from 'node:tls';
 import { bootstrap, cluster, fileAccessLog, httpListener, type Json, route } from '../support/bootstrap.ts';
 import { type Certificate, openssl, TestAuthority } from '../support/certificates.ts';
 import { isEnvoy, type RunningProxy, startProxy } from '../support/proxy.ts';
+import { Random } from '../support/random.ts';
 import { certificateFiles, downstreamTls, tlsGet } from '../support/tls.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 import { waitFor } from '../support/wait_for.ts';
@@ -117,6 +120,12 @@ before(async () => {
           },
           required,
         ),
+        tlsListener('stapled', {
+          tls_certificates: [
+            { ...certificateFiles(made['b']), ocsp_staple: { filename: authority.ocspResponse('b') } },
+            certificateFiles(made['ec']),
+          ],
+        }),
         tlsListener('tls13', {
           tls_certificates: own,
           tls_params: { tls_minimum_protocol_version: 'TLSv1_3' },
@@ -284,6 +293,87 @@ test('a hello in single bytes is a hello', async () => {
   const { port } = relay.address() as net.AddressInfo;
   assert.equal((await tlsGet(port, '/', { servername: 'b.test' })).server, 'b.test');
   relay.close();
+});
+
+test('an OCSP response is stapled for whoever asks for one', async () => {
+  const ask = async (servername: string) => {
+    const socket = tls.connect({
+      host: '127.0.0.1',
+      port: proxy.port('stapled'),
+      servername,
+      rejectUnauthorized: false,
+      requestOCSP: true,
+    });
+    const [response] = (await once(socket, 'OCSPResponse')) as [Buffer | null];
+    await once(socket, 'secureConnect');
+    socket.destroy();
+    return response;
+  };
+  assert.deepEqual(await ask('b.test'), readFileSync(authority.file('b.ocsp')));
+  assert.equal(await ask('a.test'), null);
+  for (const [name, count] of [
+    ['requests', 2],
+    ['responses', 1],
+    ['omitted', 1],
+    ['failed', 0],
+  ])
+    assert.equal(await proxy.stat(`listener.stapled.ssl.ocsp_staple_${name}`), count, String(name));
+});
+
+test('a session does not let in whom the handshake refused', async () => {
+  const sessions: Buffer[] = [];
+  const connect = async (session?: Buffer) => {
+    const socket = tls.connect({
+      host: '127.0.0.1',
+      port: proxy.port('xfcc'),
+      rejectUnauthorized: false,
+      session,
+      ...as('stranger'),
+    });
+    socket.on('session', (given: Buffer) => sessions.push(given));
+    socket.on('error', () => {});
+    let reply = '';
+    socket.on('data', (bytes) => {
+      reply += bytes;
+    });
+    socket.write('GET / HTTP/1.1\r\nhost: a.test\r\n\r\n');
+    await new Promise((resolve) => socket.on('close', resolve));
+    return reply;
+  };
+  const { session } = await tlsGet(proxy.port('xfcc'), '/', as('client'));
+  assert.ok(session !== undefined);
+  assert.equal((await tlsGet(proxy.port('xfcc'), '/', { ...as('client'), session })).status, 200);
+  assert.equal(await connect(), '');
+  for (const given of [...sessions]) assert.equal(await connect(given), '');
+});
+
+test('hellos with changed bytes do no harm', { timeout: 60_000 }, async () => {
+  const recorder = net.createServer();
+  recorder.listen(0, '127.0.0.1');
+  await once(recorder, 'listening');
+  const victim = tls.connect({
+    port: (recorder.address() as net.AddressInfo).port,
+    host: '127.0.0.1',
+    servername: 'a.test',
+  });
+  victim.on('error', () => {});
+  const [socket] = (await once(recorder, 'connection')) as [net.Socket];
+  const [hello] = (await once(socket, 'data')) as [Buffer];
+  victim.destroy();
+  recorder.close();
+  const seed = 0x715;
+  const random = new Random(seed);
+  for (let round = 0; round < 150; round++) {
+    const changed = Buffer.from(hello);
+    for (let i = 0; i <= round % 4; i++) changed[random.int(changed.length)] = random.int(256);
+    const client = net.connect(proxy.port('many'), '127.0.0.1');
+    client.on('error', () => {});
+    client.resume();
+    client.end(changed.subarray(0, round % 3 === 0 ? random.int(changed.length) : undefined));
+    await once(client, 'close');
+  }
+  assert.equal((await tlsGet(proxy.port('many'), '/')).status, 200);
+  assert.doesNotMatch(proxy.stderr(), /fault in the code/, `seed ${seed}`);
 });
 
 test('statistics know versions, suites and connections', async () => {

@@ -251,6 +251,15 @@ const refusals: [string, (dir: TestAuthority) => Json, RegExp][] = [
     /'private_key_provider' is not supported yet/,
   ],
 ];
+test('refused at its place: a static secret that is not there, and one that cannot be read', async () => {
+  const listener = tlsListener('a', { tls_certificate_sds_secret_configs: [{ name: 'missing' }] });
+  const secrets = [
+    { name: 'broken', tls_certificate: { ...inline(made['first']), private_key: { inline_string: 'x' } } },
+  ];
+  const { output } = await runToEnd({ static_resources: { listeners: [listener], secrets } }, ['--mode', 'validate']);
+  assert.match(output, /Unknown static secret: missing/);
+  assert.match(output, /at static_resources\.secrets\[0\]\.tls_certificate\.private_key/);
+});
 for (const [what, certificate, reason] of refusals) {
   test(`refused at its place: ${what}`, async () => {
     const listener = tlsListener('a', { tls_certificates: [certificate(authority)] });

@@ -107,6 +107,16 @@ export class TestAuthority {
     return out;
   }
 
+  /** An OCSP response about a certificate, in DER. */
+  ocspResponse(name: string): string {
+    writeFileSync(this.file('index.txt'), '');
+    const out = this.file(`${name}.ocsp`);
+    const ca = ['-CA', this.file('ca.pem'), '-issuer', this.file('ca.pem'), '-cert', this.file(`${name}.pem`)];
+    const signer = ['-rsigner', this.file('ca.pem'), '-rkey', this.file('ca.key'), '-ndays', '7'];
+    openssl('ocsp', '-index', this.file('index.txt'), ...ca, ...signer, '-respout', out);
+    return out;
+  }
+
   remove(): void {
     rmSync(this.dir, { recursive: true, force: true });
   }

@@ -7,7 +7,7 @@ import type { MatchTree, ValueTree } from './matcher_tree.ts';
 type OnMatch = xds.type.matcher.v3.Matcher_OnMatch;
 
 interface Range<C, A> {
-  readonly then: MatchTree<C, A>;
+  readonly outcome: MatchTree<C, A>;
   /** Where it has no action, wider ranges have none either. */
   readonly exclusive: boolean;
 }
@@ -18,7 +18,7 @@ export function ipTree<C, A>(
 ): ValueTree<C, A> {
   const map = new PrefixMap<Range<C, A>[]>();
   for (const { ranges, onMatch, exclusive } of rangeMatchers) {
-    const range = { then: compile(onMatch), exclusive };
+    const range = { outcome: compile(onMatch), exclusive };
     for (const { addressPrefix, prefixLen = 0 } of ranges) {
       const width = ipVersion(addressPrefix) === 6 ? 128 : 32;
       map.at(`${addressPrefix}/${Math.min(prefixLen, width)}`, () => []).push(range);
@@ -26,8 +26,8 @@ export function ipTree<C, A>(
   }
   return (value, context) => {
     for (const ranges of map.findAll(value)) {
-      for (const { then, exclusive } of ranges) {
-        const action = then(context);
+      for (const { outcome, exclusive } of ranges) {
+        const action = outcome(context);
         if (action !== undefined || exclusive) return action;
       }
     }

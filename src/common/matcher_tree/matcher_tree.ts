@@ -29,7 +29,10 @@ export function compileMatcherTree<C, A>(message: Matcher, parts: MatcherTreePar
   const matching = compileMatching(message, parts);
   const otherwise = message.onNoMatch === undefined ? undefined : compileOnMatch(message.onNoMatch, parts);
   if (otherwise === undefined) return matching;
-  return (context) => matching(context) ?? otherwise(context);
+  return (context) => {
+    const action = matching(context);
+    return action === undefined ? otherwise(context) : action;
+  };
 }
 
 /** A match whose own tree has nothing for it counts as none, as in Envoy; so does one that says to keep matching. */
@@ -46,11 +49,11 @@ function compileMatching<C, A>({ matcherType }: Matcher, parts: MatcherTreeParts
     case 'matcherList': {
       const list = matcherType.value.matchers.map(({ predicate, onMatch }) => ({
         holds: compilePredicate(predicate!, parts),
-        then: compileOnMatch(onMatch!, parts),
+        outcome: compileOnMatch(onMatch!, parts),
       }));
       return (context) => {
-        for (const { holds, then } of list) {
-          const action = holds(context) ? then(context) : undefined;
+        for (const { holds, outcome } of list) {
+          const action = holds(context) ? outcome(context) : undefined;
           if (action !== undefined) return action;
         }
         return undefined;

@@ -41,10 +41,10 @@ export function networkInput(type: string, message: unknown): Input {
   throw new Error(`${type} is not supported`);
 }
 
-/** The client is on this machine. */
+/** The client is on this machine. Of all loopback addresses Envoy takes only the first for one. */
 export function isLocalConnection({ localAddress, remoteAddress }: ConnectionInfo): boolean {
   const { ip } = remoteAddress;
-  return ip === '' || ip === localAddress.ip || ip.startsWith('127.') || ip === '::1';
+  return ip === '' || ip === localAddress.ip || ip === '127.0.0.1' || ip === '::1';
 }
 
 function textOf(value: unknown): string | undefined {

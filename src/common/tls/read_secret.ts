@@ -5,6 +5,7 @@ import { create } from '@bufbuild/protobuf';
 import type { envoy } from '../../api/envoy_types.ts';
 import { messageType } from '../../api/registry.ts';
 import { type DataSource, readDataSource, sourceName } from './data_source.ts';
+import { ocspExpiry } from './ocsp_response.ts';
 import { RevocationLists } from './revocation_list.ts';
 
 type TlsCertificate = envoy.extensions.transport_sockets.tls.v3.TlsCertificate;
@@ -66,6 +67,7 @@ function readCertificate(certificate: TlsCertificate, errors: SecretErrors): Tls
   if (chain === undefined || key === undefined) return undefined;
   if (password !== undefined && passphrase === undefined) return undefined;
   if (ocspStaple !== undefined && staple === undefined) return undefined;
+  if (staple !== undefined && !checkStaple(staple, errors)) return undefined;
   if (!checkPair(certificate, chain, key, passphrase, errors)) return undefined;
   return {
     ...certificate,
@@ -75,6 +77,16 @@ function readCertificate(certificate: TlsCertificate, errors: SecretErrors): Tls
     ocspStaple: staple === undefined ? undefined : inline(staple),
     watchedDirectory: undefined,
   };
+}
+
+function checkStaple(staple: Buffer, errors: SecretErrors): boolean {
+  try {
+    if (ocspExpiry(staple) < Date.now()) errors.warn('ocsp_staple', 'the OCSP response has expired');
+    return true;
+  } catch (error) {
+    errors.error('ocsp_staple', `no OCSP response in DER: ${(error as Error).message}`);
+    return false;
+  }
 }
 
 function checkPair(

@@ -1,15 +1,6 @@
 /** Certificate revocation lists (RFC 5280 section 5), as far as is needed to look one certificate up. */
 import type { X509Certificate } from 'node:crypto';
-
-const tag = { integer: 0x02, sequence: 0x30, utcTime: 0x17, generalizedTime: 0x18, version: 0xa0 } as const;
-
-/** One element of DER: its tag and where its content lies. */
-interface Element {
-  readonly tag: number;
-  readonly at: number;
-  readonly start: number;
-  readonly end: number;
-}
+import { childrenOf, type Element, elementAt, tag, timeOf } from './der.ts';
 
 export class RevocationLists {
   private readonly byIssuer = new Map<string, RevocationList>();
@@ -67,36 +58,6 @@ function parseList(der: Buffer): RevocationList {
 function issuerOf(der: Buffer): string {
   const [content] = childrenOf(der, elementAt(der, 0));
   const parts = childrenOf(der, content);
-  const issuer = parts[parts[0].tag === tag.version ? 3 : 2];
+  const issuer = parts[parts[0].tag === tag.context0 ? 3 : 2];
   return der.toString('hex', issuer.at, issuer.end);
-}
-
-function elementAt(der: Buffer, at: number): Element {
-  let start = at + 2;
-  let length = der[at + 1];
-  if (length > 0x80) {
-    const bytes = length & 0x7f;
-    length = der.readUIntBE(start, bytes);
-    start += bytes;
-  }
-  if (start + length > der.length) throw new RangeError('the DER is cut short');
-  return { tag: der[at], at, start, end: start + length };
-}
-
-function childrenOf(der: Buffer, parent: Element): Element[] {
-  const children: Element[] = [];
-  for (let at = parent.start; at < parent.end; ) {
-    const child = elementAt(der, at);
-    children.push(child);
-    at = child.end;
-  }
-  return children;
-}
-
-/** `YYMMDDhhmmssZ` with years up to 2049, or `YYYYMMDDhhmmssZ`. */
-function timeOf(der: Buffer, element: Element): number {
-  const text = der.toString('latin1', element.start, element.end);
-  const full = element.tag === tag.generalizedTime ? text : `${Number(text.slice(0, 2)) < 50 ? '20' : '19'}${text}`;
-  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(full) ?? [];
-  return Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
 }

@@ -13,6 +13,8 @@ export class UpgradeContext {
   tracingProvider: MapNode | undefined;
   /** `cluster_manager.sds` of v1, as a v3 ConfigSource. */
   endpointSource: MapNode | undefined;
+  /** The message at hand is part of a listener: TLS there is the downstream's. */
+  inListener = false;
   /** `operation_name` of the connection managers of the listener at hand. */
   trafficDirection: { readonly value: string; readonly from: MapEntry } | undefined;
 

@@ -2,6 +2,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { ClientHello } from '../../../native-free/preamble/client_hello.ts';
 import { ExtensionType, u16List } from '../../../native-free/preamble/client_hello.ts';
+import { mustStaple, ocspExpiry } from '../../common/tls/ocsp_response.ts';
 import { ecdsaSuites } from './cipher_suites.ts';
 import { contextOptions, readCertificates, ServerContexts } from './secure_contexts.ts';
 import { CertificateNames } from './session_info.ts';
@@ -24,6 +25,9 @@ export class ServerCertificate {
   /** Of an ECDSA key. */
   readonly curve: string | undefined;
   readonly staple: Buffer | undefined;
+  /** Milliseconds since 1970. */
+  private readonly stapleExpires: number;
+  private readonly ocspPolicy: number;
 
   constructor(settings: ServerTlsSettings, certificate: CertificateSettings) {
     const [leaf] = readCertificates(certificate.chain);
@@ -32,6 +36,8 @@ export class ServerCertificate {
     this.names = new CertificateNames(leaf);
     this.curve = curveOf(leaf);
     this.staple = certificate.ocspStaple;
+    this.stapleExpires = this.staple === undefined ? 0 : ocspExpiry(this.staple);
+    this.ocspPolicy = mustStaple(leaf.raw) ? OcspPolicy.Must : settings.ocspPolicy;
     this.contexts = new ServerContexts(settings.protocol, {
       ...options,
       ticketKeys: ticketKey,
@@ -39,6 +45,13 @@ export class ServerCertificate {
       sessionIdContext: settings.sessionIdContext,
       secureOptions: (options.secureOptions ?? 0) | (ticketKey === undefined ? sessionTicketsOff : 0),
     });
+  }
+
+  /** What a client gets that asks for a response: as Envoy's policies say. */
+  get ocspAction(): 'staple' | 'omit' | 'fail' {
+    if (this.stapleExpires > Date.now()) return 'staple';
+    if (this.ocspPolicy === OcspPolicy.Must) return 'fail';
+    return this.staple !== undefined && this.ocspPolicy === OcspPolicy.Strict ? 'fail' : 'omit';
   }
 
   /** The names clients may ask for: DNS names, or the common name where there are none. */
@@ -85,11 +98,9 @@ export class ServerCertificates {
   /** By exact name, or by what follows the star: `.example.com`. */
   private readonly byName = new Map<string, ServerCertificate[]>();
   private readonly fullScan: boolean;
-  private readonly ocspPolicy: number;
 
   constructor(settings: ServerTlsSettings) {
     this.fullScan = settings.fullScanOnSniMismatch;
-    this.ocspPolicy = settings.ocspPolicy;
     this.all = settings.certificates.map((certificate) => new ServerCertificate(settings, certificate));
     for (const certificate of this.all) {
       for (const name of certificate.serverNames) this.remember(name.toLowerCase(), certificate);
@@ -130,8 +141,9 @@ export class ServerCertificates {
     return { best: undefined, fallback };
   }
 
+  /** False when the policy on OCSP forbids it. */
   private mayServe(certificate: ServerCertificate, client: ClientAbilities): boolean {
-    return !client.wantsOcsp || certificate.staple !== undefined || this.ocspPolicy !== OcspPolicy.Must;
+    return !client.wantsOcsp || certificate.ocspAction !== 'fail';
   }
 
   private remember(name: string, certificate: ServerCertificate): void {

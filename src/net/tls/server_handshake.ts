@@ -92,7 +92,8 @@ export class ServerHandshake implements TlsHandshake {
   }
 
   private staple(socket: TLSSocket, certificate: ServerCertificate): void {
-    const stapled = certificate.staple !== undefined && stapleOcsp(socket, certificate.staple);
+    const { staple, ocspAction } = certificate;
+    const stapled = staple !== undefined && ocspAction === 'staple' && stapleOcsp(socket, staple);
     this.stats.count(stapled ? 'ocsp_staple_responses' : 'ocsp_staple_omitted');
   }
 

@@ -1,6 +1,7 @@
 /** v2 listeners and filter chains → v3 (control path, step 1). */
 import type { UpgradeContext } from '../context.ts';
-import { type Fields, isTrue, itemsOf, map } from '../edit.ts';
+import type { SourceNode } from '../../source_tree.ts';
+import { type Fields, isTrue, itemsOf, map, textOf } from '../edit.ts';
 import { become, rename } from './rename.ts';
 import type { Rules } from './rules.ts';
 import { tlsContext } from './tls.ts';
@@ -22,7 +23,7 @@ function takeProxyProtocol(fields: Fields, context: UpgradeContext): void {
   for (const chain of itemsOf(chains?.value)) {
     if (chain.kind !== 'map') continue;
     const use = chain.entries.find(({ key, value }) => key === 'use_proxy_proto' && isTrue(value));
-    const present = itemsOf(fields.get('listener_filters')?.value).some((filter) => JSON.stringify(names(filter)).includes('proxy_protocol'));
+    const present = itemsOf(fields.get('listener_filters')?.value).some(isProxyProtocol);
     if (use === undefined || present) continue;
     const filter = map(
       { name: 'envoy.filters.listener.proxy_protocol', typed_config: map({ '@type': proxyProtocolType }, use) },
@@ -33,8 +34,9 @@ function takeProxyProtocol(fields: Fields, context: UpgradeContext): void {
   }
 }
 
-function names(filter: ReturnType<typeof itemsOf>[number]): unknown[] {
-  return filter.kind === 'map' ? filter.entries.map(({ value }) => (value.kind === 'scalar' ? value.value : '')) : [];
+function isProxyProtocol(filter: SourceNode): boolean {
+  const name = filter.kind === 'map' ? filter.entries.find(({ key }) => key === 'name') : undefined;
+  return textOf(name?.value)?.endsWith('proxy_protocol') === true;
 }
 
 function upgradeChain(fields: Fields, context: UpgradeContext): void {

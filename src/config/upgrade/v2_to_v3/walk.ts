@@ -16,8 +16,10 @@ const listenerType = 'envoy.config.listener.v3.Listener';
 export function upgradeV2(node: SourceNode, type: DescMessage, context: UpgradeContext): SourceNode {
   if (node.kind !== 'map') return node;
   const fields = new Fields(node);
-  const outer = context.trafficDirection;
-  if (type.typeName === listenerType) context.trafficDirection = undefined;
+  if (type.typeName === listenerType) {
+    context.trafficDirection = undefined;
+    context.inListener = true;
+  }
   for (const rule of rulesFor(type.typeName)) rule(fields, context);
   for (const entry of fields.entries()) {
     const field = fieldOf(type, entry.key);
@@ -27,7 +29,7 @@ export function upgradeV2(node: SourceNode, type: DescMessage, context: UpgradeC
   }
   if (type.typeName === listenerType) {
     setDirection(fields, context);
-    context.trafficDirection = outer;
+    context.inListener = false;
   }
   return fields.done();
 }

@@ -18,6 +18,8 @@ type DownstreamTlsContext = envoy.extensions.transport_sockets.tls.v3.Downstream
 type UpstreamTlsContext = envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext;
 type ValidationContext = envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext;
 
+const mustStaplePolicy = 2;
+
 export const downstreamFactory: ExtensionFactory = {
   name: 'envoy.transport_sockets.tls',
   category: 'envoy.transport_sockets',
@@ -39,6 +41,15 @@ export const downstreamFactory: ExtensionFactory = {
     }
     if (context.requireClientCertificate === true && !validates) {
       errors.warn('require_client_certificate', 'any certificate is accepted: there is no validation context');
+    }
+    if (context.ocspStaplePolicy === mustStaplePolicy) {
+      common?.tlsCertificates.forEach(({ ocspStaple }, i) => {
+        if (ocspStaple === undefined)
+          errors.error(
+            `common_tls_context.tls_certificates[${i}]`,
+            'Required OCSP response is missing from TLS context',
+          );
+      });
     }
     const tickets = ticketKeysRef(context);
     if (tickets !== undefined) checkRef(tickets, errors);

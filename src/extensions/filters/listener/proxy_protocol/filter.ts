@@ -61,6 +61,7 @@ class ProxyProtocolFilter implements ListenerFilter {
     }
     const status = reader.read(bytes, length);
     if (reader.version !== 0 && !allowed[reader.version]) {
+      versions[reader.version][slot.found]++;
       versions[reader.version][slot.disallowed]++;
       return ListenerFilterStatus.Close;
     }

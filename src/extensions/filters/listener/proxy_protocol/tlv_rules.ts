@@ -31,12 +31,16 @@ export function compileTlvRules(message: Message): TlvRules {
     store(tlvs, callbacks) {
       if (targets.size === 0) return;
       const together: Record<string, string> = {};
+      const taken = new Set<number>();
       for (const { type, value } of tlvs) {
         const target = targets.get(type);
         if (target === undefined) continue;
         const text = valueText(value, target);
         if (message.tlvLocation === filterState) together[target.key] = text;
-        else callbacks.setDynamicMetadata(target.metadataNamespace || defaultNamespace, { [target.key]: text });
+        // Of several with one type the first stays, while in the filter state it is the last, as in Envoy.
+        else if (!taken.has(type))
+          callbacks.setDynamicMetadata(target.metadataNamespace || defaultNamespace, { [target.key]: text });
+        taken.add(type);
       }
       if (Object.keys(together).length > 0) callbacks.setFilterState(proxyTlvKey, together);
     },
