@@ -41,7 +41,7 @@ type generate struct {
 	Clusters  int `json:"clusters"`
 	Endpoints int `json:"endpoints"`
 	Port      int `json:"port"`
-	// The cluster whose endpoints are other ones, by the number of its change: [number, change].
+	// The cluster whose endpoints have another port: [number, port].
 	Changed []int `json:"changed"`
 }
 
@@ -97,13 +97,13 @@ func run(line []byte, held map[string][]types.ResourceWithTTL, snapshots cache.S
 
 func generated(g *generate) (clusters, endpoints []types.ResourceWithTTL) {
 	for i := 0; i < g.Clusters; i++ {
-		change := 0
+		port := g.Port
 		if len(g.Changed) == 2 && g.Changed[0] == i {
-			change = g.Changed[1]
+			port = g.Changed[1]
 		}
 		name := fmt.Sprintf("c%d", i)
 		clusters = append(clusters, types.ResourceWithTTL{Resource: edsCluster(name)})
-		endpoints = append(endpoints, types.ResourceWithTTL{Resource: assignment(name, i, change, g)})
+		endpoints = append(endpoints, types.ResourceWithTTL{Resource: assignment(name, i*g.Endpoints, g.Endpoints, port)})
 	}
 	return clusters, endpoints
 }
@@ -121,15 +121,14 @@ func edsCluster(name string) *cluster.Cluster {
 }
 
 // assignment takes addresses of 127.0.0.0/8, which are all this machine.
-func assignment(name string, number, change int, g *generate) *endpoint.ClusterLoadAssignment {
-	hosts := make([]*endpoint.LbEndpoint, 0, g.Endpoints)
-	for k := 0; k < g.Endpoints; k++ {
-		n := number*g.Endpoints + k
-		host := fmt.Sprintf("127.%d.%d.%d", 1+n>>16&63+64*(change&1), n>>8&255, n&255)
+func assignment(name string, first, count, port int) *endpoint.ClusterLoadAssignment {
+	hosts := make([]*endpoint.LbEndpoint, 0, count)
+	for n := first; n < first+count; n++ {
+		host := fmt.Sprintf("127.%d.%d.%d", 1+n>>16, n>>8&255, n&255)
 		hosts = append(hosts, &endpoint.LbEndpoint{HostIdentifier: &endpoint.LbEndpoint_Endpoint{Endpoint: &endpoint.Endpoint{
 			Address: &core.Address{Address: &core.Address_SocketAddress{SocketAddress: &core.SocketAddress{
 				Address:       host,
-				PortSpecifier: &core.SocketAddress_PortValue{PortValue: uint32(g.Port)},
+				PortSpecifier: &core.SocketAddress_PortValue{PortValue: uint32(port)},
 			}}},
 		}}})
 	}

@@ -31,6 +31,7 @@ export interface HeaderMutations {
   readonly isEmpty: boolean;
   applyToRequest(head: RequestHead, context: FormatContext): void;
   applyToResponse(head: ResponseHead, context: FormatContext): void;
+  applyToTrailers(trailers: HeaderMap, context: FormatContext): void;
 }
 
 /**
@@ -53,6 +54,8 @@ export function compileHeaderMutations(
   return new CompiledMutations(adds, toRemove.map(headerName));
 }
 
+const noNames: ReadonlySet<HeaderName> = new Set();
+
 /** Values of the entries for one message, undefined where an entry does nothing; filled and used within one call. */
 const values: (string | undefined)[] = [];
 
@@ -73,6 +76,10 @@ class CompiledMutations implements HeaderMutations {
 
   applyToResponse(head: ResponseHead, context: FormatContext): void {
     if (!this.isEmpty) this.apply(head.headers, context, inlineResponseHeaders);
+  }
+
+  applyToTrailers(trailers: HeaderMap, context: FormatContext): void {
+    if (!this.isEmpty) this.apply(trailers, context, noNames);
   }
 
   /**

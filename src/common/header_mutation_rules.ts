@@ -1,5 +1,5 @@
-/** envoy.config.common.mutation_rules.v3.HeaderMutation compiled: one edit of a request's headers, in lists where each sees the last. */
-import type { HeaderMap, RequestHead } from '../../native-free/headers/header_map.ts';
+/** envoy.config.common.mutation_rules.v3.HeaderMutation compiled: one edit of a message, in lists where each sees the last. */
+import type { HeaderMap, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
 import { headerName } from '../../native-free/headers/header_name.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import type { FormatContext } from '../spi/format.ts';
@@ -8,20 +8,20 @@ import { compileStringMatcher } from './matchers/string_matcher.ts';
 
 type Mutation = envoy.config.common.mutation_rules.v3.HeaderMutation;
 
-export type HeaderMutationRule = (head: RequestHead, context: FormatContext) => void;
+export interface HeaderMutationRule {
+  applyToRequest(head: RequestHead, context: FormatContext): void;
+  applyToResponse(head: ResponseHead, context: FormatContext): void;
+  applyToTrailers(trailers: HeaderMap, context: FormatContext): void;
+}
 
 /** Throws on what configuration validation refuses. */
 export function compileHeaderMutationRule(mutation: Mutation): HeaderMutationRule {
   const { action } = mutation;
   switch (action.case) {
-    case 'append': {
-      const mutations = compileHeaderMutations([action.value], []);
-      return (head, context) => mutations.applyToRequest(head, context);
-    }
-    case 'remove': {
-      const name = headerName(action.value);
-      return (head) => head.headers.remove(name);
-    }
+    case 'append':
+      return compileHeaderMutations([action.value], []);
+    case 'remove':
+      return compileRemove(action.value.toLowerCase());
     case 'removeOnMatch':
       return compileRemoveOnMatch(action.value);
     default:
@@ -29,10 +29,28 @@ export function compileHeaderMutationRule(mutation: Mutation): HeaderMutationRul
   }
 }
 
+function compileRemove(text: string): HeaderMutationRule {
+  const name = headerName(text);
+  const isHost = text === 'host' || text === ':authority';
+  return {
+    applyToRequest(head) {
+      if (isHost) head.authority = '';
+      head.headers.remove(name);
+    },
+    applyToResponse: ({ headers }) => void headers.remove(name),
+    applyToTrailers: (trailers) => void trailers.remove(name),
+  };
+}
+
 function compileRemoveOnMatch(
   message: envoy.config.common.mutation_rules.v3.HeaderMutation_RemoveOnMatch,
 ): HeaderMutationRule {
   if (message.keyMatcher === undefined) throw new Error('remove_on_match without a key_matcher');
   const matcher = compileStringMatcher(message.keyMatcher);
-  return ({ headers }: { headers: HeaderMap }) => headers.removeIf((name) => matcher.matches(name.text));
+  const remove = (headers: HeaderMap) => headers.removeIf((name) => matcher.matches(name.text));
+  return {
+    applyToRequest: ({ headers }) => remove(headers),
+    applyToResponse: ({ headers }) => remove(headers),
+    applyToTrailers: remove,
+  };
 }

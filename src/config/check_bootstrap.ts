@@ -1,4 +1,5 @@
 /** All checks of a converted bootstrap in their order (control path, step 2): rules, what is honoured, what things refer to. */
+import { ApiConfigSource_ApiType } from '../api/enums.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import type { AnyMessage } from '../api/registry.ts';
 import { checkClusters } from './check_clusters.ts';
@@ -24,6 +25,19 @@ export function checkBootstrap(
   checkMessages(root, { extensions, report, origins, clusters: known });
   if (bootstrap.layeredRuntime !== undefined) checkRuntime(bootstrap.layeredRuntime, report);
   checkSecrets(root, bootstrap.staticResources?.secrets ?? [], report, origins);
+  checkDefaultSource(bootstrap, report);
   checkListeners(bootstrap.staticResources?.listeners ?? [], report);
   checkClusters(clusters, report, origins);
+}
+
+/** Honoured as what v1 files say of discovered clusters: where their hosts are registered. */
+function checkDefaultSource(bootstrap: envoy.config.bootstrap.v3.Bootstrap, report: Report): void {
+  const source = bootstrap.defaultConfigSource?.configSourceSpecifier;
+  const legacy = ApiConfigSource_ApiType.DEPRECATED_AND_UNAVAILABLE_DO_NOT_USE;
+  if (source === undefined || (source.case === 'apiConfigSource' && source.value.apiType === legacy)) return;
+  report.errorAtField(
+    bootstrap,
+    'default_config_source',
+    "'default_config_source' is not supported yet, but for v1's registration service",
+  );
 }

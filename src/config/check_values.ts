@@ -6,6 +6,7 @@ import { cidrProblem } from '../common/cidr.ts';
 import { checkHeaderToAdd, isProtectedHeader } from '../common/formatter/header_value.ts';
 import { compileSubstitutionFormat } from '../common/formatter/substitution_format.ts';
 import { checkRegex } from '../common/regex.ts';
+import { checkHeaderMutations } from './check_header_mutations.ts';
 import { checkHttpManager, checkXffConfig } from './check_http_manager.ts';
 import type { Report } from './report.ts';
 
@@ -34,6 +35,7 @@ const valueChecks: { readonly [typeName: string]: Check | undefined } = {
     const format = compileSubstitutionFormat(message);
     if ('error' in format) report.errorIn(message, format.path, format.error);
   },
+  'envoy.extensions.filters.http.header_mutation.v3.Mutations': checkHeaderMutations,
   'envoy.config.core.v3.CidrRange': (message: envoy.config.core.v3.CidrRange, report) => {
     const problem = cidrProblem(message);
     if (problem !== undefined) report.errorIn(message, 'address_prefix', problem);

@@ -10,12 +10,15 @@ import { Converter } from './convert.ts';
 import type { Diagnostic } from './diagnostic.ts';
 import { ExtensionLookup } from './extension_points.ts';
 import { Origins } from './origins.ts';
+import { formatOf, readFileTree } from './read_tree.ts';
 import { readYaml } from './read_yaml.ts';
 import { Report } from './report.ts';
 import { SourceText } from './source_text.ts';
+import type { SourceNode } from './source_tree.ts';
+import { upgradeTree } from './upgrade/upgrade.ts';
 
 export interface LoadOptions {
-  /** `-c`: YAML or JSON by its text; a name ending in `.pb` is protobuf binary. */
+  /** `-c`: YAML, JSON or protobuf, as text or binary, by its name and its text; of v1, v2 or v3. */
   readonly path?: string;
   /** `--config-yaml`: merged over the file as protobuf merges: messages field by field, lists appended. */
   readonly yaml?: string;
@@ -30,6 +33,8 @@ export interface LoadedBootstrap {
   readonly errors: readonly Diagnostic[];
   /** A diagnostic for a later problem with a field, e.g. a taken port: placed like those of loading. */
   diagnose(severity: Diagnostic['severity'], path: string, reason: string, hint?: string): Diagnostic;
+  /** Loads the same sources as they are now. */
+  again(): LoadedBootstrap;
 }
 
 const bootstrapName = 'envoy.config.bootstrap.v3.Bootstrap';
@@ -44,9 +49,15 @@ export function loadBootstrap(options: LoadOptions): LoadedBootstrap {
   let message = create(type) as AnyMessage;
 
   const file = options.path === undefined ? undefined : readFile(options.path, report);
-  if (file !== undefined && options.path?.endsWith('.pb')) message = readBinary(file, options.path, report) ?? message;
-  else if (file !== undefined) convertText(new SourceText(options.path!, file.toString('utf8')));
-  if (options.yaml !== undefined) convertText(new SourceText('--config-yaml', options.yaml));
+  if (file !== undefined) {
+    const path = options.path!;
+    if (formatOf(path, file).format === 'binary') message = readBinary(file, path, report) ?? message;
+    else convertTree((into) => readFileTree(path, file, type, into), new SourceText(path, ''));
+  }
+  if (options.yaml !== undefined) {
+    const source = new SourceText('--config-yaml', options.yaml);
+    convertTree((into) => readYaml(source, into), source);
+  }
   if (options.path === undefined && options.yaml === undefined) {
     report.error(undefined, '', 'At least one of --config-path or --config-yaml is required');
   }
@@ -63,12 +74,13 @@ export function loadBootstrap(options: LoadOptions): LoadedBootstrap {
       else later.warnIn(message, path, reason, hint);
       return [...later.errors, ...later.warnings][0];
     },
+    again: () => loadBootstrap(options),
   };
 
-  function convertText(source: SourceText): void {
+  function convertTree(read: (report: Report) => SourceNode | undefined, source: SourceText): void {
     const errors = report.errors.length;
-    const tree = readYaml(source, report);
-    if (tree !== undefined) converter.message(type, tree, '', message);
+    const tree = read(report);
+    if (tree !== undefined) converter.message(type, upgradeTree(tree, type, report).tree, '', message);
     else if (report.errors.length === errors)
       report.error({ source, start: 0, end: 0 }, '', 'the configuration is empty');
   }

@@ -8,9 +8,9 @@ import { Converter } from './convert.ts';
 import type { Diagnostic } from './diagnostic.ts';
 import { ExtensionLookup } from './extension_points.ts';
 import { Origins } from './origins.ts';
-import { readYaml } from './read_yaml.ts';
+import { formatOf, readFileTree } from './read_tree.ts';
 import { Report } from './report.ts';
-import { SourceText } from './source_text.ts';
+import { upgradeTree } from './upgrade/upgrade.ts';
 
 const responseName = 'envoy.service.discovery.v3.DiscoveryResponse';
 
@@ -22,7 +22,7 @@ export interface ReadResponse {
   readonly origins: Origins;
 }
 
-/** YAML or JSON by its text; a name ending in `.pb` is protobuf binary. Never throws. */
+/** YAML, JSON or protobuf, as text or binary, by its name and its text; of v2 or v3. Never throws. */
 export function readResponseFile(path: string): ReadResponse {
   const origins = new Origins();
   const report = new Report(origins);
@@ -36,21 +36,21 @@ export function readResponseFile(path: string): ReadResponse {
   } catch (error) {
     return failed(`unable to read file: ${path}: ${(error as NodeJS.ErrnoException).code}`);
   }
-  if (path.endsWith('.pb')) {
+  if (formatOf(path, bytes).format === 'binary') {
     try {
       return { response: decode(responseName, bytes), errors: [], origins };
     } catch (error) {
       return failed(`${path} is no ${responseName} in protobuf binary: ${(error as Error).message}`);
     }
   }
-  const tree = readYaml(new SourceText(path, bytes.toString('utf8')), report);
+  const type = messageType(responseName);
+  const tree = readFileTree(path, bytes, type, report);
   if (tree === undefined)
     return report.errors.length > 0
       ? { response: undefined, errors: report.errors, origins }
       : failed(`${path} is empty`);
-  const type = messageType(responseName);
   const message = create(type) as AnyMessage;
-  new Converter(report, origins, new ExtensionLookup(factories)).message(type, tree, '', message);
+  new Converter(report, origins, new ExtensionLookup(factories)).message(type, upgradeTree(tree, type, report).tree, '', message);
   const response =
     report.errors.length > 0 ? undefined : (message as unknown as envoy.service.discovery.v3.DiscoveryResponse);
   return { response, errors: report.errors, origins };

@@ -85,10 +85,10 @@ class TextReader {
   #value(field: DescField | undefined): SourceNode {
     const token = this.#scanner.next();
     if (isSymbol(token, '{') || isSymbol(token, '<')) {
-      const type = field?.message ?? (field?.fieldKind === 'map' ? undefined : undefined);
       const end = token.text === '{' ? '}' : '>';
       if (field?.fieldKind === 'map') return this.#mapEntry(field, end, token);
-      return textWellKnown(type?.typeName, { ...this.message(type, end, token.at.source), start: token.at.start });
+      const content = this.message(field?.message, end, token.at.source);
+      return textWellKnown(field?.message?.typeName, { ...content, start: token.at.start });
     }
     return this.#scalar(token, field);
   }

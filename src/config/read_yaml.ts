@@ -150,10 +150,13 @@ const falses = /^(n|N|no|No|NO|false|False|FALSE|off|Off|OFF)$/;
 /** What C's `%i` takes: decimal, 0x hexadecimal, 0 octal; `08` is text. */
 const integer = /^[+-]?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/;
 
-/** Quoted and block scalars are text; plain ones null, boolean, integer or text. */
+/** Quoted and block scalars are text. */
 function scalarValue(node: Scalar): string | number | boolean | null {
-  const text = node.source ?? String(node.value ?? '');
-  if (node.type !== 'PLAIN') return String(node.value);
+  return node.type === 'PLAIN' ? plainScalarValue(node.source ?? String(node.value ?? '')) : String(node.value);
+}
+
+/** What a scalar without quotes means. */
+export function plainScalarValue(text: string): string | number | boolean | null {
   if (nulls.has(text)) return null;
   if (trues.test(text)) return true;
   if (falses.test(text)) return false;

@@ -14,7 +14,8 @@ export type SupportedRow = readonly [honoured: string, harmless?: string];
 export const supported: { readonly [message: string]: SupportedRow } = {
   // Bootstrap
   'config.bootstrap.v3.Bootstrap': [
-    'node static_resources dynamic_resources admin layered_runtime cluster_manager dns_resolution_config typed_dns_resolver_config',
+    'node static_resources dynamic_resources default_config_source admin layered_runtime cluster_manager ' +
+      'dns_resolution_config typed_dns_resolver_config',
     'flags_path stats_flush_interval watchdog watchdogs deferred_stat_options memory_allocator_manager perf_tracing_file_path',
   ],
   'config.bootstrap.v3.Bootstrap.StaticResources': ['listeners clusters secrets'],
@@ -193,6 +194,23 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder': ['*'],
   'extensions.filters.http.grpc_stats.v3.FilterConfig': ['*'],
   'extensions.filters.http.grpc_web.v3.GrpcWeb': ['*'],
+  'extensions.filters.http.fault.v3.HTTPFault': [
+    'delay abort upstream_cluster headers downstream_nodes max_active_faults response_rate_limit delay_percent_runtime ' +
+      'abort_percent_runtime delay_duration_runtime abort_http_status_runtime max_active_faults_runtime ' +
+      'response_rate_limit_percent_runtime abort_grpc_status_runtime disable_downstream_cluster_stats filter_metadata',
+  ],
+  'extensions.filters.http.fault.v3.FaultAbort': ['*'],
+  'extensions.filters.common.fault.v3.FaultDelay': ['*'],
+  'extensions.filters.common.fault.v3.FaultRateLimit': ['*'],
+  'extensions.filters.http.header_mutation.v3.HeaderMutation': ['mutations most_specific_header_mutations_wins'],
+  'extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute': ['mutations'],
+  'extensions.filters.http.header_mutation.v3.Mutations': [
+    'request_mutations query_parameter_mutations response_mutations response_trailers_mutations request_trailers_mutations',
+  ],
+  'config.core.v3.KeyValueMutation': ['append remove'],
+  'config.core.v3.KeyValueAppend': ['record entry action'],
+  'config.core.v3.KeyValuePair': ['*'],
+  'config.core.v3.KeyValue': ['*'],
 
   // Routes
   'config.route.v3.RouteConfiguration': [
@@ -205,7 +223,7 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.route.v3.VirtualHost': [
     'name domains routes virtual_clusters require_tls retry_policy include_request_attempt_count include_attempt_count_in_response ' +
       'include_is_timeout_retry_header per_request_buffer_limit_bytes request_body_buffer_limit request_mirror_policies ' +
-      'typed_per_filter_config ' +
+      'typed_per_filter_config hedge_policy ' +
       'request_headers_to_add request_headers_to_remove response_headers_to_add response_headers_to_remove',
     'metadata',
   ],
@@ -239,7 +257,9 @@ export const supported: { readonly [message: string]: SupportedRow } = {
     'cluster cluster_header weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite path_rewrite_policy ' +
       'host_rewrite_literal auto_host_rewrite host_rewrite_header host_rewrite_path_regex append_x_forwarded_host timeout ' +
       'idle_timeout retry_policy priority max_stream_duration upgrade_configs internal_redirect_policy request_mirror_policies ' +
-      'max_grpc_timeout grpc_timeout_offset',
+      'max_grpc_timeout grpc_timeout_offset hedge_policy',
+    // No load balancer asks for a hash yet.
+    'hash_policy',
   ],
   'config.route.v3.RouteAction.UpgradeConfig': ['upgrade_type enabled connect_config'],
   'config.route.v3.RouteAction.UpgradeConfig.ConnectConfig': ['proxy_protocol_config allow_post'],
@@ -259,6 +279,7 @@ export const supported: { readonly [message: string]: SupportedRow } = {
       'strip_query',
   ],
   'config.route.v3.DirectResponseAction': ['status body body_format'],
+  'config.route.v3.HedgePolicy': ['hedge_on_per_try_timeout'],
   'config.route.v3.RetryPolicy': [
     'retry_on num_retries per_try_timeout per_try_idle_timeout retriable_status_codes retry_back_off retriable_headers ' +
       'retriable_request_headers retry_host_predicate host_selection_retry_max_attempts rate_limited_retry_back_off retry_priority',

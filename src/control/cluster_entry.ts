@@ -1,4 +1,5 @@
 /** One cluster on the main thread: where its hosts come from (file, DNS, EDS), their health, and whether it may serve yet. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import { Cluster_DiscoveryType } from '../api/enums.ts';
 import type { envoy } from '../api/envoy_types.ts';
@@ -12,6 +13,7 @@ import type { HealthChecker } from '../health/health_checker.ts';
 import { HostWord, healthOfFlags, hostBase, isExcluded } from '../snapshot/layout.ts';
 import type { SnapshotPublisher } from '../snapshot/publisher.ts';
 import type { DecodedResource, Rejection, Subscription, SubscriptionFactory } from '../xds/subscription.ts';
+import type { HeldSecrets } from './secrets/secret_set.ts';
 import { type KnownHost, knownHosts, memberKey, memberKeys } from './known_hosts.ts';
 
 type ClusterMessage = envoy.config.cluster.v3.Cluster;
@@ -33,6 +35,7 @@ export interface ClusterEntryParts {
   readonly subscriptions: () => SubscriptionFactory;
   /** Undefined: the cluster has no checks, or there is nobody to make them. */
   readonly health: (message: ClusterMessage, onChange: () => void) => HealthChecker | undefined;
+  readonly secrets: (message: ClusterMessage) => HeldSecrets;
   /** Hosts of a published cluster changed: a new generation is due. */
   readonly onChange: () => void;
   /** Flags in the words of its hosts changed: workers must look at them anew. */
@@ -56,6 +59,7 @@ export class ClusterEntry {
   private dns: DnsCluster | undefined;
   private eds: Subscription | undefined;
   private health: HealthChecker | undefined;
+  private secrets: HeldSecrets | undefined;
   private stopped = false;
   private readonly hostsKnown = Promise.withResolvers<void>();
 
@@ -73,7 +77,7 @@ export class ClusterEntry {
     this.parts = parts;
   }
 
-  /** Resolves when it has its first hosts, or knows that there are none, and each has been checked once. */
+  /** Resolves when it has its first hosts, or knows that there are none, its secrets, and each host has been checked once. */
   async warm(): Promise<void> {
     const { message, parts } = this;
     this.health = message.healthChecks.length === 0 ? undefined : parts.health(message, () => this.onHealthChanged());
@@ -84,6 +88,7 @@ export class ClusterEntry {
       this.hostsKnown.resolve();
     }
     await this.hostsKnown.promise;
+    await this.fetchSecrets();
     // Also when no hosts came: then there is nobody to wait for.
     this.checkHosts();
     await this.health?.firstRound;
@@ -95,6 +100,7 @@ export class ClusterEntry {
     const { publisher } = this.parts;
     this.active = true;
     publisher.setCluster(this.published);
+    this.secrets?.release();
     publisher.setEndpoints(this.assignment, this.logical);
     this.countMembers();
   }
@@ -105,7 +111,10 @@ export class ClusterEntry {
     this.dns?.stop();
     this.eds?.stop();
     this.health?.stop();
-    if (!this.active) this.parts.publisher.dropReservation(this.message.name);
+    if (!this.active) {
+      this.parts.publisher.dropReservation(this.message.name);
+      this.secrets?.release();
+    }
     this.hostsKnown.resolve();
   }
 
@@ -130,6 +139,16 @@ export class ClusterEntry {
     if (message.clusterDiscoveryType.value !== Cluster_DiscoveryType.STATIC && !this.logical) {
       stats[slot.max_host_weight] = this.hosts.reduce((most, host) => Math.max(most, host.weight), 0);
     }
+  }
+
+  /** In the turn after the clusters that come with it serve: a control plane of secrets may be one of them. */
+  private async fetchSecrets(): Promise<void> {
+    const { transportSocket, transportSocketMatches } = this.message;
+    if (transportSocket === undefined && transportSocketMatches.length === 0) return;
+    await nextTurn();
+    if (this.stopped) return;
+    this.secrets = this.parts.secrets(this.message);
+    await this.secrets.settled;
   }
 
   private get logical(): boolean {

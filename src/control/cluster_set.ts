@@ -26,6 +26,7 @@ export interface ClusterSetParts {
   readonly bootstrap?: envoy.config.bootstrap.v3.Bootstrap;
   readonly subscriptions: () => SubscriptionFactory;
   readonly health: ClusterEntryParts['health'];
+  readonly secrets: ClusterEntryParts['secrets'];
   readonly onHealthChange: (clusterName: string) => void;
   /** Something changed after the start: a new generation is due. */
   readonly onChange: () => void;
@@ -43,6 +44,8 @@ export class ClusterSet {
   private readonly places = new Map<string, Place>();
   private readonly managerStats: Float64Array;
   private readonly gauges: BreakerGauges;
+  private activeCount = 0;
+  private warmingCount = 0;
 
   constructor(parts: ClusterSetParts) {
     this.parts = parts;
@@ -55,6 +58,7 @@ export class ClusterSet {
       resolverOf: chooseResolver(resolver, bootstrap ?? {}, stats.block(DNS_CARES, 'dns.cares.')),
       subscriptions: parts.subscriptions,
       health: parts.health,
+      secrets: parts.secrets,
       onChange: parts.onChange,
       onHealthChange: parts.onHealthChange,
     };
@@ -111,7 +115,8 @@ export class ClusterSet {
     if (latest !== undefined && sameCluster(latest.message, message)) return;
     const counted = CLUSTER_MANAGER.slot;
     this.managerStats[latest === undefined ? counted.cluster_added : counted.cluster_modified]++;
-    place.warming?.stop();
+    if (place.warming !== undefined) place.warming.stop();
+    else this.warmingCount++;
     const block = stats.block(CLUSTER, `cluster.${message.altStatName || message.name}.`);
     const entry = new ClusterEntry(message, this.published(message), source, block, this.entryParts);
     place.warming = entry;
@@ -122,7 +127,9 @@ export class ClusterSet {
     block[CLUSTER.slot.warming_state] = 0;
     if (place.warming !== entry) return;
     place.warming = undefined;
-    place.active?.stop();
+    this.warmingCount--;
+    if (place.active !== undefined) place.active.stop();
+    else this.activeCount++;
     place.active = entry;
     entry.activate();
     const slot = this.parts.publisher.clusterSlot(message.name);
@@ -136,8 +143,9 @@ export class ClusterSet {
     const place = this.places.get(name);
     if (place === undefined) return;
     this.places.delete(name);
-    place.warming?.stop();
-    place.active?.stop();
+    for (const entry of [place.warming, place.active]) entry?.stop();
+    if (place.warming !== undefined) this.warmingCount--;
+    if (place.active !== undefined) this.activeCount--;
     this.managerStats[CLUSTER_MANAGER.slot.cluster_removed]++;
     if (place.active !== undefined) this.parts.publisher.remove(resourceType.cluster, name);
     this.countPlaces();
@@ -154,8 +162,8 @@ export class ClusterSet {
 
   private countPlaces(): void {
     const { slot } = CLUSTER_MANAGER;
-    this.managerStats[slot.active_clusters] = this.all().length;
-    this.managerStats[slot.warming_clusters] = this.warming().length;
+    this.managerStats[slot.active_clusters] = this.activeCount;
+    this.managerStats[slot.warming_clusters] = this.warmingCount;
   }
 
   /** The message workers get: the source address of all clusters stands in each that has none of its own. */

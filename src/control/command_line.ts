@@ -1,5 +1,5 @@
 /** Reads argv as Envoy's TCLAP does (delimiter a blank), with its texts; `--flag=value`, which Envoy refuses, is also taken. */
-import { FLAGS, type Flag } from './option_flags.ts';
+import { FLAGS, type Flag, OWN_FLAGS } from './option_flags.ts';
 
 /** What argv said: `name` → text, number, list or true; flags not given are absent. */
 export type FlagValues = ReadonlyMap<string, string | number | boolean | readonly string[]>;
@@ -11,7 +11,7 @@ export type CommandLine =
   | { readonly kind: 'error'; readonly argument: string; readonly problem: string };
 
 const BY_FORM = new Map<string, Flag>();
-for (const flag of FLAGS) {
+for (const flag of [...OWN_FLAGS, ...FLAGS]) {
   BY_FORM.set('--' + flag.name, flag);
   if (flag.short !== '') BY_FORM.set('-' + flag.short, flag);
 }
@@ -119,10 +119,10 @@ function shortUsage(program: string): string {
   return wrap(line, 3, program.length + 2);
 }
 
-/** The text of `--help`. */
-export function helpText(program: string): string {
+/** The text of `--help`; `own` come before Envoy's flags. */
+export function helpText(program: string, own: readonly Flag[] = []): string {
   let out = `\nUSAGE: \n\n${shortUsage(program)}\n\nWhere: \n\n`;
-  for (const flag of FLAGS) {
+  for (const flag of [...own, ...FLAGS]) {
     const short = flag.short === '' ? '' : `-${flag.short}${valueId(flag)},  `;
     const many = flag.kind === 'strings' ? '  (accepted multiple times)' : '';
     out += wrap(`${short}--${flag.name}${valueId(flag)}${many}`, 3, 3) + wrap(flag.help, 5, 0) + '\n';

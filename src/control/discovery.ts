@@ -3,6 +3,7 @@ import type { envoy } from '../api/envoy_types.ts';
 import { factories } from '../extensions/registry.ts';
 import type { StatsStore } from '../spi/stats.ts';
 import type { ControlPlanes } from '../xds/control_plane.ts';
+import { readLegacyReply } from '../xds/legacy_replies.ts';
 import { nodeForXds } from '../xds/node.ts';
 import { ClusterDiscovery } from '../xds/resource_types/clusters.ts';
 import { ListenerDiscovery } from '../xds/resource_types/listeners.ts';
@@ -41,9 +42,7 @@ export class Discovery {
       ads: bootstrap.dynamicResources?.adsConfig,
       random: Math.random,
       onVersion: (prefix, version) => this.versions.set(prefix, version),
-      readLegacy: () => {
-        throw new Error('replies of the first API are not read yet');
-      },
+      readLegacy: (typeName, name, body) => readLegacyReply(typeName, name, body, bootstrap.defaultConfigSource),
     });
     this.subscriptions = this.xds;
   }

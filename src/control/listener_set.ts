@@ -12,6 +12,7 @@ import type { StatsStore } from '../spi/stats.ts';
 import type { RouteSet } from '../xds/resource_types/routes.ts';
 import { probeAddress } from './bind_probe.ts';
 import type { ResourceSource } from './cluster_entry.ts';
+import type { HeldSecrets } from './secrets/secret_set.ts';
 
 type ListenerMessage = envoy.config.listener.v3.Listener;
 type HttpConnectionManager = envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
@@ -35,6 +36,8 @@ export interface KnownListener {
 interface Entry extends KnownListener {
   /** What workers are told: with the ports that were found. */
   readonly published: ListenerMessage;
+  /** Undefined when it was never begun to be fetched. */
+  secrets: HeldSecrets | undefined;
 }
 
 interface Place {
@@ -53,6 +56,7 @@ export interface ListenerSetParts {
   readonly publisher: SnapshotPublisher;
   readonly stats: StatsStore;
   readonly routes: RouteSet;
+  readonly secrets: (message: ListenerMessage) => HeldSecrets;
   readonly concurrency: number;
   /** Above 0 ports are shared with the process that serves now: trying them would take connections meant for it. */
   readonly restartEpoch: number;
@@ -83,6 +87,21 @@ export class ListenerSet {
     return errors;
   }
 
+  /** Which of these could not listen; nothing changes. Addresses of listeners that are there already are good. */
+  async tryBinding(messages: readonly ListenerMessage[]): Promise<BindError[]> {
+    const errors: BindError[] = [];
+    for (const [index, message] of messages.entries()) {
+      if (message.bindToPort === false) continue;
+      for (const slot of [message, ...message.additionalAddresses]) {
+        const asked = addressOfMessage(slot.address);
+        if (asked.port === 0 && asked.ip !== '') continue;
+        const { error } = this.own.has(asked.text) ? { error: '' } : await probeAddress(asked);
+        if (error !== '') errors.push({ index, reason: `cannot bind '${asked.text}': ${error}` });
+      }
+    }
+    return errors;
+  }
+
   /** Adds a listener or puts it in the place of the one of its name. Resolves with why it cannot listen, or empty. */
   async apply(message: ListenerMessage, source: ResourceSource): Promise<string> {
     const reasons = await this.add(message, source);
@@ -95,7 +114,7 @@ export class ListenerSet {
     const place = this.places.get(name);
     if (place === undefined) return;
     this.places.delete(name);
-    for (const entry of [place.warming, place.active]) if (entry !== undefined) this.releaseRoutes(entry);
+    for (const entry of [place.warming, place.active]) if (entry !== undefined) this.release(entry);
     this.stats[LISTENER_MANAGER.slot.listener_removed]++;
     if (place.active !== undefined) this.parts.publisher.remove(resourceType.listener, name);
     this.countPlaces();
@@ -154,7 +173,7 @@ export class ListenerSet {
     // Statistics keep the address that was asked for, as in Envoy, also where it had port 0.
     published.statPrefix ||= asked.text;
     const updatedAt = Date.now();
-    this.place({ name, address, additionalAddresses, message, published, source, updatedAt, stopped: false });
+    this.place({ name, address, additionalAddresses, message, published, source, updatedAt, stopped: false, secrets: undefined });
     return [];
   }
 
@@ -163,12 +182,12 @@ export class ListenerSet {
     const { slot } = LISTENER_MANAGER;
     const isNew = place.active === undefined && place.warming === undefined;
     this.stats[isNew ? slot.listener_added : slot.listener_modified]++;
-    if (place.warming !== undefined) this.releaseRoutes(place.warming);
+    if (place.warming !== undefined) this.release(place.warming);
     place.warming = entry;
     this.places.set(entry.name, place);
     this.stats[slot.listener_create_success] += this.parts.concurrency;
     this.countPlaces();
-    const warming = this.acquireRoutes(entry).then(() => this.activate(place, entry));
+    const warming = this.acquire(entry).then(() => this.activate(place, entry));
     this.warmingUp.add(warming);
     void warming.finally(() => this.warmingUp.delete(warming));
   }
@@ -179,18 +198,23 @@ export class ListenerSet {
     const former = place.active;
     place.active = entry;
     this.parts.publisher.setListener(entry.published, entry.name);
-    if (former !== undefined) this.releaseRoutes(former);
+    entry.secrets?.release();
+    if (former !== undefined) this.release(former);
     this.countPlaces();
     this.parts.onChange();
   }
 
-  private async acquireRoutes({ message }: Entry): Promise<void> {
-    const wanted = routesOf(message).map(({ rds, statPrefix }) => this.parts.routes.acquire(rds, statPrefix));
-    await Promise.all(wanted);
+  /** Resolves when all it names is there, or will not come in time. */
+  private async acquire(entry: Entry): Promise<void> {
+    const { routes, secrets } = this.parts;
+    const wanted = routesOf(entry.message).map(({ rds, statPrefix }) => routes.acquire(rds, statPrefix));
+    entry.secrets = secrets(entry.published);
+    await Promise.all([...wanted, entry.secrets.settled]);
   }
 
-  private releaseRoutes({ message }: Entry): void {
+  private release({ message, secrets }: Entry): void {
     for (const { rds } of routesOf(message)) this.parts.routes.release(rds);
+    secrets?.release();
   }
 
   private countPlaces(): void {

@@ -1,4 +1,4 @@
-/** The flags of Envoy 1.40's `--help`, in its order and with its words. */
+/** The flags of Envoy 1.40's `--help`, in its order and with its words, and those of our own. */
 
 export type FlagKind = 'string' | 'strings' | 'uint32' | 'switch';
 
@@ -110,4 +110,14 @@ export const FLAGS: readonly Flag[] = [
   flag('ignore_rest', 'switch', 'Ignores the rest of the labeled arguments following this flag.', '-'),
   flag('version', 'switch', 'Displays version information and exits.'),
   flag('help', 'switch', 'Displays usage information and exits.', 'h'),
+];
+
+/** What Envoy does not have. */
+export const OWN_FLAGS: readonly Flag[] = [
+  flag(
+    'watch',
+    'switch',
+    'Loads the configuration file again whenever it changes, as SIGHUP does, and applies the difference ' +
+      'without dropping a connection; a file with errors is refused, the former configuration keeps serving.',
+  ),
 ];

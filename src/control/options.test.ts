@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { helpText, parseErrorText } from './command_line.ts';
+import { OWN_FLAGS } from './option_flags.ts';
 import { type Options, parseOptions } from './options.ts';
 import recorded from './testdata/options.expected.json' with { type: 'json' };
 
@@ -23,7 +24,7 @@ for (const { argv, code, stdout, stderr } of recorded.exits) {
       text
         .replace(/(Brief USAGE: \n).*(\nFor complete)/s, '$1<usage>$2')
         .replace(/\n {3}nuncio --help/, '\n   envoy --help')
-        .replace(helpText('nuncio'), '<help>');
+        .replace(helpText('nuncio', OWN_FLAGS), '<help>');
     assert.deepEqual([parsed.code, asEnvoy(parsed.stdout), asEnvoy(parsed.stderr)], [code, stdout, stderr]);
   });
 }

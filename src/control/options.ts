@@ -5,6 +5,7 @@ import { LOG_COMPONENTS, type LogLevel, type LogOptions, parseLogLevel } from '.
 import { DEFAULT_LOG_FORMAT } from '../common/log_format.ts';
 import { VERSION_TEXT } from '../common/version.ts';
 import { type FlagValues, helpText, parseCommandLine, parseErrorText } from './command_line.ts';
+import { OWN_FLAGS } from './option_flags.ts';
 
 /** Everything the command line decides. */
 export interface Options {
@@ -15,6 +16,8 @@ export interface Options {
   readonly configPath: string;
   /** Merged over the contents of configPath. */
   readonly configYaml: string;
+  /** The file is loaded again whenever it changes. */
+  readonly watch: boolean;
   /** Workers, 1 to MAX_CONCURRENCY. */
   readonly concurrency: number;
   readonly allowUnknownStaticFields: boolean;
@@ -96,7 +99,7 @@ export function parseOptions(argv: readonly string[], cores: () => number = defa
   const parsed = parseCommandLine(argv);
   switch (parsed.kind) {
     case 'help':
-      return { kind: 'exit', code: 0, stdout: helpText('nuncio'), stderr: '' };
+      return { kind: 'exit', code: 0, stdout: helpText('nuncio', OWN_FLAGS), stderr: '' };
     case 'version':
       return { kind: 'exit', code: 0, stdout: `\nnuncio  version: ${VERSION_TEXT}\n\n`, stderr: '' };
     case 'error':
@@ -144,6 +147,7 @@ function readOptions(reader: Reader, demo: boolean, cores: () => number): Option
     mode,
     configPath: reader.text('config-path'),
     configYaml: reader.text('config-yaml'),
+    watch: reader.given('watch'),
     concurrency: readConcurrency(reader, cores),
     allowUnknownStaticFields: reader.given('allow-unknown-static-fields') || reader.given('allow-unknown-fields'),
     rejectUnknownDynamicFields: reader.given('reject-unknown-dynamic-fields'),
@@ -221,6 +225,9 @@ function warningsOf(reader: Reader): string[] {
   }
   if (reader.given('allow-unknown-fields')) {
     warnings.push('--allow-unknown-fields is deprecated, use --allow-unknown-static-fields instead.');
+  }
+  if (reader.given('watch') && !reader.given('config-path')) {
+    warnings.push('--watch has no effect without --config-path.');
   }
   for (const [flag, instead] of NO_EFFECT) {
     if (reader.given(flag)) warnings.push(`--${flag} has no effect in nuncio: ${instead}.`);

@@ -21,7 +21,7 @@ export interface RuntimeEntry {
 }
 
 export class RuntimeLayers {
-  private readonly layers: readonly Layer[];
+  private layers: readonly Layer[];
   private readonly stats: Float64Array;
   /** The values that hold, kept as they change. */
   readonly current: Runtime = new Runtime();
@@ -29,9 +29,7 @@ export class RuntimeLayers {
   /** A runtime without layers has one for the admin interface; no runtime at all has none. */
   constructor(message: LayeredRuntime | undefined, store: StatsStore) {
     this.stats = store.block(RUNTIME, 'runtime.');
-    const layers = message?.layers.map(makeLayer) ?? [];
-    if (message !== undefined && layers.length === 0) layers.push({ name: '', isAdmin: true, values: new Map() });
-    this.layers = layers;
+    this.layers = layersOf(message);
     // Envoy loads once when it starts and again when its layers are complete.
     this.count();
     this.count();
@@ -66,6 +64,15 @@ export class RuntimeLayers {
     return true;
   }
 
+  /** Takes the layers of a bootstrap that was loaded again; what was set through the admin interface stays. */
+  replace(message: LayeredRuntime | undefined): void {
+    const before = this.layers.find((layer) => layer.isAdmin);
+    this.layers = layersOf(message);
+    const admin = this.layers.find((layer) => layer.isAdmin);
+    for (const [key, value] of before?.values ?? []) admin?.values.set(key, value);
+    this.count();
+  }
+
   private count(): void {
     const { stats, layers } = this;
     const { slot } = RUNTIME;
@@ -77,6 +84,12 @@ export class RuntimeLayers {
     stats[slot.num_keys] = values.size;
     stats[slot.admin_overrides_active] = layers.some((layer) => layer.isAdmin && layer.values.size > 0) ? 1 : 0;
   }
+}
+
+function layersOf(message: LayeredRuntime | undefined): Layer[] {
+  const layers = message?.layers.map(makeLayer) ?? [];
+  if (message !== undefined && layers.length === 0) layers.push({ name: '', isAdmin: true, values: new Map() });
+  return layers;
 }
 
 function makeLayer({ name, layerSpecifier: layer }: envoy.config.bootstrap.v3.RuntimeLayer): Layer {

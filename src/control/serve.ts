@@ -6,6 +6,7 @@ import { systemResolver } from '../dns/resolver.ts';
 import type { Demo } from './demo/start_demo.ts';
 import type { Options } from './options.ts';
 import { Server, StartError } from './server.ts';
+import { watchConfig } from './watch_config.ts';
 
 const log = logger('main');
 
@@ -22,14 +23,16 @@ export async function serve(loaded: LoadedBootstrap, options: Options, demo: Dem
   }
   if (demo !== undefined) process.stdout.write(`${demo.greeting}\n`);
   const release = handleSignals(server);
+  const stopWatching = options.watch ? watchConfig(options.configPath, () => void server.reload()) : () => {};
   demo?.onServing?.().catch((error: Error) => log.error(error.message));
   await server.ended;
   release();
+  stopWatching();
   await demo?.stop();
   return 0;
 }
 
-/** The first SIGTERM or SIGINT drains, the second ends; SIGUSR1 opens logs anew; SIGHUP does nothing, as in Envoy. */
+/** The first SIGTERM or SIGINT drains, the second ends; SIGUSR1 opens logs anew; SIGHUP, which Envoy ignores, reloads. */
 function handleSignals(server: Server): () => void {
   let asked = false;
   const end = (signal: NodeJS.Signals) => {
@@ -39,15 +42,15 @@ function handleSignals(server: Server): () => void {
     asked = true;
   };
   const reopen = () => server.reopenLogs();
-  const ignore = () => {};
+  const reload = () => void server.reload();
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
   process.on('SIGUSR1', reopen);
-  process.on('SIGHUP', ignore);
+  process.on('SIGHUP', reload);
   return () => {
     process.off('SIGTERM', end);
     process.off('SIGINT', end);
     process.off('SIGUSR1', reopen);
-    process.off('SIGHUP', ignore);
+    process.off('SIGHUP', reload);
   };
 }

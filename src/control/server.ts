@@ -9,6 +9,7 @@ import { logger, reopenLog } from '../common/log.ts';
 import { ThreadStats } from '../common/stats/store.ts';
 import type { Diagnostic } from '../config/diagnostic.ts';
 import type { LoadedBootstrap } from '../config/load.ts';
+import { renderDiagnostics } from '../config/render.ts';
 import { type DnsResolver, systemResolver } from '../dns/resolver.ts';
 import { HealthChecker } from '../health/health_checker.ts';
 import { HEALTH_CHECK } from '../health/stats.ts';
@@ -25,6 +26,7 @@ import { Discovery } from './discovery.ts';
 import { ListenerDrain } from './listener_drain.ts';
 import { ListenerSet } from './listener_set.ts';
 import type { Options } from './options.ts';
+import { Reloader } from './reload.ts';
 import { RuntimeLayers } from './runtime_layers.ts';
 import { SecretSet } from './secrets/secret_set.ts';
 import { ServerStats } from './server_stats.ts';
@@ -47,7 +49,8 @@ export class StartError extends Error {
 
 export class Server {
   readonly options: Options;
-  readonly bootstrap: envoy.config.bootstrap.v3.Bootstrap;
+  /** As it was loaded last. */
+  bootstrap: envoy.config.bootstrap.v3.Bootstrap;
   readonly node: envoy.config.core.v3.Node;
   readonly stats = new StatsMerge();
   readonly clusters: ClusterSet;
@@ -67,6 +70,7 @@ export class Server {
   private admin: AdminServer | undefined;
   private adminLog: AdminAccessLog | undefined;
   private readonly discovery: Discovery;
+  private readonly reloader: Reloader;
   private stopped = false;
   private publishing = false;
   private phase: ServerState = 'PRE_INITIALIZING';
@@ -91,6 +95,7 @@ export class Server {
       publisher: this.publisher,
       stats: this.store,
       staticSecrets: bootstrap.staticResources?.secrets ?? [],
+      subscriptions: () => this.discovery.subscriptions,
       onChange: () => this.publishSoon(),
     });
     this.publisher.observer = this.secrets;
@@ -106,6 +111,7 @@ export class Server {
       bootstrap,
       subscriptions: () => this.discovery.subscriptions,
       health: (message, onChange) => this.checkHealth(message, words, onChange),
+      secrets: (message) => this.secrets.holdForCluster(message),
       onHealthChange: (name) => this.workers.broadcast({ kind: 'host_health', cluster: name }),
       onChange: () => this.publishSoon(),
     });
@@ -129,6 +135,7 @@ export class Server {
       publisher: this.publisher,
       stats: this.store,
       routes: this.routes,
+      secrets: (message) => this.secrets.holdForListener(message),
       concurrency: options.concurrency,
       restartEpoch: options.restartEpoch,
       onChange: () => this.publishSoon(),
@@ -156,6 +163,21 @@ export class Server {
       onGeneration: (generation) => this.publisher.acknowledge(generation),
       onRestart: () => this.serverStats.onWorkerRestart(),
       onListenError: (listener, error) => log.error(`listener '${listener}' failed to listen on a worker: ${error}`),
+    });
+    this.reloader = new Reloader({
+      loaded,
+      prepare: (next) => void nodeOf(next, options),
+      clusters: this.clusters,
+      listeners: this.listeners,
+      secrets: this.secrets,
+      runtime: this.runtime,
+      onRuntime: () => this.workers.broadcast({ kind: 'runtime', values: this.runtime.values() }),
+      report: (diagnostics) => {
+        if (diagnostics.length > 0) process.stderr.write(`${renderDiagnostics(diagnostics)}\n`);
+      },
+      onApplied: (next) => {
+        this.bootstrap = next;
+      },
     });
   }
 
@@ -258,6 +280,15 @@ export class Server {
     await this.workers.drain();
     clearTimeout(limit);
     await this.close();
+  }
+
+  /** Loads the configuration again and applies what has changed; false when it was refused, or there is nothing to reload yet. */
+  async reload(): Promise<boolean> {
+    if (this.phase !== 'LIVE' || this.stopped) {
+      log.warn('the configuration is not reloaded: the server is not serving');
+      return false;
+    }
+    return this.reloader.reload();
   }
 
   /** Opens the files of access logs and of the log anew. */

@@ -1,4 +1,4 @@
-/** What nuncio does beside proxying, by its first word: `nuncio xds DIR`. */
+/** What nuncio does beside proxying, by its first word: `nuncio convert FILE`, `nuncio xds DIR`. */
 import { statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { setLogLevels } from '../common/log.ts';
@@ -10,6 +10,10 @@ interface Subcommand {
 }
 
 const subcommands: Readonly<Record<string, Subcommand>> = {
+  convert: {
+    usage: 'nuncio convert FILE\n  prints a v1, v2 or v3 configuration, of any format, as v3 YAML with a comment for each change',
+    run: convert,
+  },
   'demo-eds': {
     usage: 'nuncio demo-eds\n  endpoint discovery step by step, everything in one process',
     run: runEdsLab,
@@ -34,6 +38,19 @@ export async function runSubcommand(word: string, operands: readonly string[]): 
     process.stderr.write(`nuncio ${word}: ${(error as Error).message}\nusage: ${usage}\n`);
     return 1;
   }
+}
+
+async function convert(operands: readonly string[]): Promise<number> {
+  if (operands.length !== 1 || operands[0].startsWith('-')) throw new Error('exactly one file is to be converted');
+  const { convertFile } = await import('../config/convert_file.ts');
+  const { renderDiagnostics } = await import('../config/render.ts');
+  const { yaml, errors, objections } = convertFile(operands[0]);
+  const complaints = [...errors, ...objections];
+  if (complaints.length > 0) process.stderr.write(`${renderDiagnostics(complaints, process.stderr.isTTY === true)}\n`);
+  if (yaml === undefined) return 1;
+  process.stdout.write(yaml);
+  if (objections.length > 0) process.stderr.write('\nIt was converted; the errors above are what nuncio has against it.\n');
+  return 0;
 }
 
 async function serveFolder(operands: readonly string[]): Promise<number> {

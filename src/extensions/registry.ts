@@ -2,11 +2,13 @@
 import type { ExtensionFactory } from '../spi/extension.ts';
 import { factory as fileAccessLog } from './access_loggers/file/config.ts';
 import { stderrFactory as stderrAccessLog, stdoutFactory as stdoutAccessLog } from './access_loggers/stream/config.ts';
+import { factory as fault } from './filters/http/fault/config.ts';
 import { factory as grpcHttp1Bridge } from './filters/http/grpc_http1_bridge/config.ts';
 import { factory as grpcHttp1ReverseBridge } from './filters/http/grpc_http1_reverse_bridge/config.ts';
 import { factory as grpcJsonTranscoder } from './filters/http/grpc_json_transcoder/config.ts';
 import { factory as grpcStats } from './filters/http/grpc_stats/config.ts';
 import { factory as grpcWeb } from './filters/http/grpc_web/config.ts';
+import { factory as headerMutation } from './filters/http/header_mutation/config.ts';
 import { factory as router } from './filters/http/router/config.ts';
 import { factory as httpInspector } from './filters/listener/http_inspector/config.ts';
 import { factory as listenerLocalRateLimit } from './filters/listener/local_ratelimit/config.ts';
@@ -40,6 +42,8 @@ export const factories: readonly ExtensionFactory[] = [
   proxyProtocol,
   tlsInspector,
   router,
+  fault,
+  headerMutation,
   grpcHttp1Bridge,
   grpcHttp1ReverseBridge,
   grpcJsonTranscoder,

@@ -21,7 +21,7 @@ export function compileEarlyHeaderMutation(
   if (steps.length === 0) return undefined;
   return {
     apply(head, context) {
-      for (const step of steps) step(head, context);
+      for (const step of steps) step.applyToRequest(head, context);
     },
   };
 }

@@ -12,6 +12,8 @@ import {
 } from '../spi/http_filter.ts';
 import type { ActiveStream } from './active_stream.ts';
 
+const noConfigs: readonly unknown[] = [];
+
 /** Where one filter stands in one direction. */
 export class Progress {
   /** The filter stopped the iteration and has not resumed it. */
@@ -81,6 +83,11 @@ export class FilterEntry implements DecoderFilterCallbacks, EncoderFilterCallbac
   get perRouteConfig(): unknown {
     return this.stream.route?.perFilterConfig(this.name);
   }
+  get perRouteConfigs(): readonly unknown[] {
+    // A request that is refused before it comes to the filters has no route, as in Envoy.
+    const route = this.stream.filters.started ? this.stream.route : undefined;
+    return route?.perFilterConfigs(this.name) ?? noConfigs;
+  }
   get bufferLimit(): number {
     return this.stream.bufferLimit;
   }
@@ -126,6 +133,15 @@ export class FilterEntry implements DecoderFilterCallbacks, EncoderFilterCallbac
   }
   addEncodedTrailers(trailers: HeaderMap): void {
     this.stream.filters.addTrailers(trailers);
+  }
+  injectEncodedData(bytes: Bytes, start: number, end: number, endStream: boolean): void {
+    this.stream.filters.injectEncodedData(bytes, start, end, endStream, this.index);
+  }
+  pauseResponse(): void {
+    this.stream.filters.pauseResponse();
+  }
+  resumeResponse(): void {
+    this.stream.filters.resumeResponse();
   }
   encodeInformational(head: ResponseHead): boolean {
     return this.stream.encodeInformational(head);

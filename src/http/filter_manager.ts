@@ -15,6 +15,8 @@ export class FilterManager {
   private destroyed = false;
   private requestEndsWithHeaders = false;
   private responseEndsWithHeaders = false;
+  /** The request has passed the manager's own checks. */
+  started = false;
   /** A local reply or a reset took over: what is under way must not go on. */
   private decodingOver = false;
   /** An answer has begun its way through the filters. */
@@ -26,6 +28,8 @@ export class FilterManager {
   /** What a filter adds in the callback that runs at present. */
   private added: BodyBuffer | undefined;
   private addedTrailers: HeaderMap | undefined;
+  /** Filters that take the answer slower than it comes. */
+  private pauses = 0;
 
   constructor(stream: ActiveStream, makers: readonly FilterMaker[]) {
     this.stream = stream;
@@ -46,6 +50,7 @@ export class FilterManager {
   // === request, first filter to last ===
 
   decodeHeaders(head: RequestHead, endStream: boolean, from = 0): void {
+    this.started = true;
     this.requestEndsWithHeaders = endStream;
     for (let i = from; i < this.entries.length; i++) {
       const { filter, decoding } = this.entries[i];
@@ -269,6 +274,11 @@ export class FilterManager {
     if (trailers !== undefined) this.encodeTrailers(trailers, next);
   }
 
+  /** Bytes that a filter took go on from the one before it. */
+  injectEncodedData(bytes: Bytes, start: number, end: number, endStream: boolean, index: number): void {
+    if (!this.destroyed && !this.bypassed) this.encodeData(bytes, start, end, endStream, index - 1);
+  }
+
   /** The answer of the router; a local reply has taken its place when there was one. */
   get answered(): boolean {
     return this.replies > 0;
@@ -308,7 +318,18 @@ export class FilterManager {
   }
 
   onDownstreamWritable(): void {
+    if (this.pauses > 0) return;
     for (const entry of this.entries) entry.filter.onDownstreamWritable?.();
+  }
+
+  pauseResponse(): void {
+    this.pauses++;
+    if (this.pauses === 1 && !this.destroyed) this.onDownstreamBlocked();
+  }
+
+  resumeResponse(): void {
+    this.pauses--;
+    if (this.pauses === 0 && !this.destroyed && !this.stream.downstreamBlocked) this.onDownstreamWritable();
   }
 
   destroy(): void {

@@ -105,8 +105,8 @@ export class AcceptedConnection implements ConnectionCallbacks, ListenerFilterCa
 
   onData(bytes: Buffer, start: number, end: number): void {
     this.keep(bytes, start, end);
-    // A filter that looks at no bytes holds the connection back: the client may not send without end meanwhile.
-    if (this.used > this.connection.bufferLimit && !this.paused) {
+    // A filter that waits for something else holds the connection back: the client may not send without end meanwhile.
+    if (this.filter?.maxReadBytes === 0 && this.used > this.connection.bufferLimit && !this.paused) {
       this.paused = true;
       this.connection.pauseReading();
     }
@@ -152,6 +152,7 @@ export class AcceptedConnection implements ConnectionCallbacks, ListenerFilterCa
       }
       if (status === ListenerFilterStatus.Continue) continue;
       this.shown = 0;
+      if (this.filter.maxReadBytes > 0) this.resume();
       this.show();
       return;
     }
@@ -182,6 +183,12 @@ export class AcceptedConnection implements ConnectionCallbacks, ListenerFilterCa
     this.used = size;
   }
 
+  private resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.connection.resumeReading();
+  }
+
   private cut(): void {
     if (this.drained === 0) return;
     this.kept!.copyWithin(0, this.drained, this.used);
@@ -195,7 +202,7 @@ export class AcceptedConnection implements ConnectionCallbacks, ListenerFilterCa
     this.end();
     this.kept = undefined;
     if (kept !== undefined) connection.unread(kept, 0, used);
-    if (this.paused) connection.resumeReading();
+    this.resume();
     this.owner.onFiltersDone(this);
   }
 

@@ -18,6 +18,7 @@ import { ResponseFlag } from '../common/response_flags.ts';
 import { CLUSTER, HOST, HTTP } from '../common/stats/layouts.ts';
 import { WireBytes, wireBytes } from '../common/wire_bytes.ts';
 import type { BodyPiece, DecoderFilterCallbacks } from '../spi/http_filter.ts';
+import type { ClientStream } from '../upstream/client_stream.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { Host } from '../upstream/host.ts';
 import type { InternalRedirectPolicy } from './internal_redirect.ts';
@@ -31,6 +32,7 @@ import { Retries, type RetriesOwner } from './retries.ts';
 import { makeRetryState } from './retry_state.ts';
 import type { Route } from './route_table.ts';
 import type { RouterConfig } from './router_config.ts';
+import { SlowTries } from './slow_tries.ts';
 import { requestTimeouts } from './timeouts.ts';
 import { isUpgrade, refusesWebSocket, refuseWebSocket } from './upgrade.ts';
 import { UpstreamRequest, type UpstreamRequestOwner } from './upstream_request.ts';
@@ -49,6 +51,8 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
   /** Undefined: there is but this try. */
   private retries: Retries | undefined;
   private mirrors: Mirrors | undefined;
+  /** Made when there is one. */
+  private slowTries: SlowTries | undefined;
   private attempts = 1;
   private body: BodyBuffer | undefined;
   /** The request was too long to be kept. */
@@ -139,6 +143,7 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     this.timers.stop();
     this.retries?.stop();
     this.mirrors?.onRequestOver();
+    this.slowTries?.cancel();
     const { upstream } = this;
     if (upstream === undefined) return;
     this.resumeResponse();
@@ -245,13 +250,8 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
   onUpstreamReady(upstream: UpstreamRequest): void {
     const { info, request } = this.callbacks;
     const stream = upstream.stream!;
-    // A host of LOGICAL_DNS may have moved since the connection was made.
-    info.upstreamHost = stream.host;
-    info.upstreamLocalAddress = stream.localAddress;
+    this.noteStream(stream);
     info.poolReadyDuration = Math.floor(now - upstream.startedAt);
-    info.upstreamConnectionId = stream.connectionId;
-    info.upstreamTls = stream.tls;
-    info.upstreamProtocol = stream.protocol;
     info.firstUpstreamByteSent = now;
     info.lastUpstreamByteSent = now;
     this.charges.count('upstream_rq_total');
@@ -274,6 +274,16 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     this.resumeRequest();
   }
 
+  private noteStream(stream: ClientStream): void {
+    const { info } = this.callbacks;
+    // A host of LOGICAL_DNS may have moved since the connection was made.
+    info.upstreamHost = stream.host;
+    info.upstreamLocalAddress = stream.localAddress;
+    info.upstreamConnectionId = stream.connectionId;
+    info.upstreamTls = stream.tls;
+    info.upstreamProtocol = stream.protocol;
+  }
+
   /** Of a host's informational answers Envoy forwards at most 100; the try that sent it must stand then. */
   onUpstreamInformational(head: ResponseHead): void {
     if (head.status !== 100) return;
@@ -291,7 +301,9 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     this.timers.onActivity();
     if (log.debugOn) log.debug(`${this.tag}upstream headers complete: status ${head.status} end_stream=${endStream}`);
     const { status } = head;
-    if (this.retries?.onResponse(upstream.host, head) === true) return;
+    if (this.slowTries !== undefined) {
+      if (this.dropsHedgedAnswer(this.slowTries, upstream, head)) return;
+    } else if (this.retries?.onResponse(upstream.host, head) === true) return;
     const { internalRedirect } = route!;
     if (internalRedirect?.follows(status) === true && this.redirect(internalRedirect, head)) return;
     this.timers.onAnswer();
@@ -352,8 +364,15 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     }
     upstream.host.stats[HOST.slot.rq_error]++;
     if (upstream.stream === undefined) info.poolReadyDuration = Math.floor(now - upstream.startedAt);
-    if (this.retries?.onReset(reason, upstream.stream !== undefined) === true) return;
+    const slow = this.slowTries;
+    const retries = slow === undefined || upstream === this.upstream ? this.retries : undefined;
+    if (retries?.onReset(reason, upstream.stream !== undefined) === true) return;
     const reply = replyToReset(reason, detail, this.attempts > 1);
+    if (slow !== undefined && this.othersGoOn(slow, upstream)) {
+      this.charges.code(reply.status);
+      this.dropTry(slow, upstream);
+      return;
+    }
     const overloaded = reason === 'overflow';
     this.reply(reply.status, reply.body, reply.details, reply.flag, overloaded ? addOverloaded : undefined);
   }
@@ -421,11 +440,16 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     const cluster = this.cluster;
     cluster.stats[CLUSTER.slot.upstream_rq_timeout]++;
     this.charges.count('upstream_rq_timeout');
+    if (this.slowTries !== undefined) this.timeOutSlowTries(this.slowTries);
     this.giveUpTry();
     this.endByTimeout('response_timeout');
   }
 
   onTryTimeout(idle: boolean): void {
+    if (!idle && this.timers.timeouts.hedges) {
+      this.hedge();
+      return;
+    }
     const cluster = this.cluster;
     const slot = idle ? CLUSTER.slot.upstream_rq_per_try_idle_timeout : CLUSTER.slot.upstream_rq_per_try_timeout;
     cluster.stats[slot]++;
@@ -433,6 +457,61 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     this.giveUpTry();
     if (!this.responseStarted && this.retries?.onTimeout(host) === true) return;
     this.endByTimeout(idle ? 'upstream_per_try_idle_timeout' : 'upstream_per_try_timeout');
+  }
+
+  /** Another try begins beside the slow one, if there may be one. */
+  private hedge(): void {
+    const { upstream } = this;
+    if (upstream === undefined || this.responseStarted || this.retries?.onSlowTry() !== true) return;
+    this.slowTries ??= new SlowTries();
+    this.slowTries.add(upstream);
+    this.upstream = undefined;
+  }
+
+  /** True when the answer goes no further: another try follows it, or it is bad and others may be better. Else it has won. */
+  private dropsHedgedAnswer(slow: SlowTries, upstream: UpstreamRequest, head: ResponseHead): boolean {
+    const { retries } = this;
+    const newest = upstream === this.upstream;
+    if (newest && retries?.onResponse(upstream.host, head) === true) return true;
+    const bad = newest ? retries?.refused : retries?.wouldRetry(head);
+    if (bad === true && this.othersGoOn(slow, upstream)) {
+      upstream.host.stats[HOST.slot.rq_error]++;
+      this.dropTry(slow, upstream);
+      return true;
+    }
+    slow.cancel(upstream);
+    this.slowTries = undefined;
+    retries?.stop();
+    this.retries = undefined;
+    if (!newest) {
+      this.upstream?.cancel();
+      this.upstream = upstream;
+      this.noteStream(upstream.stream!);
+    }
+    return false;
+  }
+
+  private othersGoOn(slow: SlowTries, upstream: UpstreamRequest): boolean {
+    const newestGoesOn = this.upstream !== undefined && this.upstream !== upstream;
+    return newestGoesOn || slow.hasOther(upstream) || this.retries?.waiting === true;
+  }
+
+  private dropTry(slow: SlowTries, upstream: UpstreamRequest): void {
+    slow.drop(upstream);
+    if (this.upstream !== upstream) return;
+    this.timers.stopTry();
+    this.upstream = undefined;
+  }
+
+  /** Each try counts as one that timed out; for one of them the reply does. */
+  private timeOutSlowTries(slow: SlowTries): void {
+    const more = this.upstream === undefined ? slow.size - 1 : slow.size;
+    for (let i = 0; i < more; i++) {
+      this.cluster.stats[CLUSTER.slot.upstream_rq_timeout]++;
+      this.charges.count('upstream_rq_timeout');
+      this.charges.code(504);
+    }
+    slow.timeOut();
   }
 
   private giveUpTry(): void {
@@ -450,6 +529,8 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
       this.callbacks.resetStream(details);
       return;
     }
+    const { upstream } = this;
+    if (upstream !== undefined) upstream.host.stats[HOST.slot.rq_error]++;
     // An internal client may ask for 204 instead (x-envoy-upstream-rq-timeout-alt-response).
     const alternative = this.timers.timeouts.alternativeResponse;
     const body = alternative ? '' : 'upstream request timeout';

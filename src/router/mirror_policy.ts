@@ -49,7 +49,7 @@ export class MirrorPolicy {
   /** The head of the copy: a host of its own, or the request's with `-shadow` behind its name. */
   copyHead(head: RequestHead, context: FormatContext): RequestHead {
     const copy = { ...head, headers: head.headers.clone() };
-    for (const mutate of this.mutations) mutate(copy, context);
+    for (const mutate of this.mutations) mutate.applyToRequest(copy, context);
     if (this.host !== '') copy.authority = this.host;
     else if (this.appendsSuffix) copy.authority = shadowHost(head.authority);
     return copy;

@@ -2,7 +2,6 @@
 import type { RequestHead } from '../../native-free/headers/header_map.ts';
 import { X_ENVOY_INTERNAL, X_ENVOY_UPSTREAM_ALT_STAT_NAME } from '../../native-free/headers/well_known.ts';
 import { now } from '../common/clock.ts';
-import { omittedCode } from '../common/stats/codes.ts';
 import { statNamePart } from '../common/stats/layouts.ts';
 import type { StreamInfo } from '../common/stream_info.ts';
 import type { Cluster } from '../upstream/cluster.ts';
@@ -22,7 +21,7 @@ export class RequestCharges {
   private readonly scopes: readonly RequestStats[];
   private readonly omitsCodes: boolean;
 
-  /** `omitsCodes`: answers are counted without their status (suppress_grpc_request_failure_code_stats). */
+  /** `omitsCodes`: the cluster counts answers without their status (suppress_grpc_request_failure_code_stats). */
   constructor(cluster: Cluster, route: Route, head: RequestHead, info: StreamInfo, omitsCodes: boolean) {
     this.omitsCodes = omitsCodes;
     this.cluster = cluster.charges;
@@ -37,9 +36,8 @@ export class RequestCharges {
   }
 
   code(status: number): void {
-    if (this.omitsCodes) status = omittedCode;
-    this.cluster.code(status, this.internal, this.canary);
-    this.alternative?.code(status, this.internal, this.canary);
+    this.cluster.code(status, this.internal, this.canary, this.omitsCodes);
+    this.alternative?.code(status, this.internal, this.canary, this.omitsCodes);
     for (const scope of this.scopes) scope.chargeCode(status);
   }
 

@@ -44,6 +44,10 @@ export class Retries implements TimerOwner {
   private limited = false;
   /** What ended the last try was a timeout of ours. */
   afterTimeout = false;
+  /** Another try will begin after the back-off. */
+  waiting = false;
+  /** The last try would have been followed by another one, had a limit not been reached. */
+  refused = false;
 
   constructor(owner: RetriesOwner, state: RetryState, target: RetryTarget) {
     this.owner = owner;
@@ -79,6 +83,19 @@ export class Retries implements TimerOwner {
     return true;
   }
 
+  /** A try took too long and goes on all the same; true when another one will begin beside it. */
+  onSlowTry(): boolean {
+    this.afterTimeout = true;
+    if (!this.follow(this.state.onSlowTry())) return false;
+    this.wait();
+    return true;
+  }
+
+  /** Whether the answer of a try that was not the last is one that would be retried. */
+  wouldRetry({ status, headers }: ResponseHead): boolean {
+    return this.state.wouldRetry(status, headers);
+  }
+
   onTried(host: Host): void {
     this.tried.push(host);
   }
@@ -97,12 +114,14 @@ export class Retries implements TimerOwner {
 
   /** No more tries: an answer has begun, or the stream is over. */
   stop(): void {
+    this.waiting = false;
     this.timer?.stop();
     this.release();
   }
 
   /** The back-off is over: Envoy counts the retry now. */
   onTimer(): void {
+    this.waiting = false;
     const { stats } = this.target.cluster;
     const { slot } = CLUSTER;
     this.count('upstream_rq_retry');
@@ -119,7 +138,8 @@ export class Retries implements TimerOwner {
       this.count('upstream_rq_retry_limit_exceeded');
       info.setFlag(ResponseFlag.UpstreamRetryLimitExceeded);
     }
-    return decision === 'retry' && this.mayRetry();
+    this.refused = decision === 'limit_exceeded' || (decision === 'retry' && !this.mayRetry());
+    return decision === 'retry' && !this.refused;
   }
 
   private mayRetry(): boolean {
@@ -136,8 +156,13 @@ export class Retries implements TimerOwner {
   }
 
   private goOn(): void {
-    this.limited = this.state.backoffIsRatelimited;
     this.owner.abandonTry();
+    this.wait();
+  }
+
+  private wait(): void {
+    this.limited = this.state.backoffIsRatelimited;
+    this.waiting = true;
     this.timer ??= new Timer(this, 0);
     this.timer.start(this.state.nextBackoffMs(Math.random()));
   }

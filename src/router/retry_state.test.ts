@@ -186,3 +186,10 @@ test('the rest of a policy', () => {
   assert.deepEqual([compiled.hostPredicates.length, compiled.hostSelectionMaxAttempts], [1, 5]);
   assert.deepEqual([policy({}).hostPredicates.length, policy({}).hostSelectionMaxAttempts], [0, 1]);
 });
+
+test('a try that is too slow is followed by another one whatever the policy retries, as long as tries are left', () => {
+  const retry = makeRetryState({ retryPolicy: policy({ retryOn: 'connect-failure', numRetries: 1 }) }, request())!;
+  assert.equal(retry.onSlowTry(), 'retry');
+  assert.equal(retry.onSlowTry(), 'limit_exceeded');
+  assert.equal(retry.wouldRetry(503, headers()), false);
+});

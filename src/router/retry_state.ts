@@ -115,6 +115,17 @@ export class RetryState {
     return this.decide(!responseStarted && this.wantsRetryOfReset(reason, requestSent));
   }
 
+  /** The try is too slow and another one is to begin beside it: whatever the policy retries, as long as tries are left. */
+  onSlowTry(): RetryDecision {
+    this.resetIntervalMs = undefined;
+    return this.decide(true);
+  }
+
+  /** Whether the answer is one that would be retried; changes nothing. */
+  wouldRetry(status: number, headers: HeaderMap): boolean {
+    return this.wantsRetryOfResponse(status, headers);
+  }
+
   /** True when the wait before the next try is the upstream's wish: upstream_rq_retry_backoff_ratelimited, else _exponential. */
   get backoffIsRatelimited(): boolean {
     return this.resetIntervalMs !== undefined && this.resetIntervalMs > 1;

@@ -139,6 +139,11 @@ export class Route {
     return this.filterConfigs.get(filterName);
   }
 
+  /** The messages of all levels that have one, the most specific last. */
+  perFilterConfigs(filterName: string): readonly unknown[] {
+    return this.filterConfigs.all(filterName);
+  }
+
   /** Whether the route switches the filter off (true) or on (false); undefined when it says nothing. */
   filterDisabled(filterName: string): boolean | undefined {
     return this.filterConfigs.isDisabled(filterName);
@@ -207,6 +212,10 @@ export class Route {
 
   get retryPolicy(): RetryPolicy | undefined {
     return this.action.retryPolicy;
+  }
+
+  get hedgesOnPerTryTimeout(): boolean {
+    return this.action.hedgesOnPerTryTimeout;
   }
 
   get internalRedirect(): InternalRedirectPolicy | undefined {

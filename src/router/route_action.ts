@@ -26,6 +26,7 @@ export interface RouteAction {
   readonly grpcTimeoutOffsetMs: number;
   readonly priority: number;
   readonly retryPolicy: RetryPolicy | undefined;
+  readonly hedgesOnPerTryTimeout: boolean;
   readonly hostRewrite: HostRewrite | undefined;
   readonly pathRewrite: PathRewrite | undefined;
   readonly autoHostRewrite: boolean;
@@ -42,6 +43,7 @@ export interface RouteAction {
 export interface RouteActionDefaults {
   readonly runtime: Runtime;
   readonly retryPolicy: RetryPolicy | undefined;
+  readonly hedgePolicy: envoy.config.route.v3.HedgePolicy | undefined;
   readonly mirrorPolicies: readonly MirrorPolicy[];
   readonly requestBufferLimit: number | undefined;
 }
@@ -74,6 +76,7 @@ export function compileRouteAction(
     grpcTimeoutOffsetMs: durationMs(message.grpcTimeoutOffset) ?? 0,
     priority: message.priority,
     retryPolicy: message.retryPolicy === undefined ? defaults.retryPolicy : new RetryPolicy(message.retryPolicy),
+    hedgesOnPerTryTimeout: (message.hedgePolicy ?? defaults.hedgePolicy)?.hedgeOnPerTryTimeout ?? false,
     hostRewrite: compileHostRewrite(message),
     pathRewrite: compilePathRewrite(match, message.prefixRewrite, message.regexRewrite, message.pathRewritePolicy),
     autoHostRewrite: host.case === 'autoHostRewrite' && isTrue(host.value),
@@ -130,6 +133,7 @@ export const noAction: RouteAction = {
   grpcTimeoutOffsetMs: 0,
   priority: 0,
   retryPolicy: undefined,
+  hedgesOnPerTryTimeout: false,
   hostRewrite: undefined,
   pathRewrite: undefined,
   autoHostRewrite: false,

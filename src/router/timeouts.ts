@@ -7,6 +7,7 @@ import {
   CONTENT_TYPE,
   GRPC_TIMEOUT,
   X_ENVOY_EXPECTED_RQ_TIMEOUT_MS,
+  X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT,
   X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS,
   X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE,
   X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS,
@@ -20,6 +21,8 @@ export interface RequestTimeouts {
   readonly perTryIdle: number;
   /** The host is told in grpc-timeout how long it has. */
   readonly tellsGrpc: boolean;
+  /** A try that takes longer than `perTry` goes on, and another one begins beside it. */
+  readonly hedges: boolean;
   /** The client wants 204 when the time is over. */
   readonly alternativeResponse: boolean;
 }
@@ -40,10 +43,16 @@ export function requestTimeouts(route: Route, head: RequestHead, respectExpected
     response,
     // A try that may last longer than the whole request has no timeout of its own, as in Envoy.
     perTry: response > 0 && perTry >= response ? 0 : perTry,
+    hedges: perTry > 0 && hedges(route, headers),
     perTryIdle: policy?.perTryIdleTimeoutMs ?? 0,
     tellsGrpc,
     alternativeResponse: headers.remove(X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE),
   };
+}
+
+function hedges(route: Route, headers: HeaderMap): boolean {
+  const asked = headers.get(X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT);
+  return asked === 'true' || (route.hedgesOnPerTryTimeout && asked !== 'false');
 }
 
 /** What max_grpc_timeout makes of the client's grpc-timeout; an offset that would leave nothing does not count. */

@@ -55,6 +55,7 @@ export class VirtualHost {
   private readonly mutations: Mutations;
   private readonly filterConfigs: PerFilterConfigs;
   private readonly retryPolicy: RetryPolicy | undefined;
+  private readonly hedgePolicy: envoy.config.route.v3.HedgePolicy | undefined;
   private readonly mirrorPolicies: readonly MirrorPolicy[];
   private readonly requestBufferLimit: number | undefined;
   private readonly requireTls: number;
@@ -74,6 +75,7 @@ export class VirtualHost {
     this.mutations = compileMutations(message);
     this.filterConfigs = PerFilterConfigs.over(table.filterConfigs, message.typedPerFilterConfig);
     this.retryPolicy = message.retryPolicy === undefined ? undefined : new RetryPolicy(message.retryPolicy);
+    this.hedgePolicy = message.hedgePolicy;
     this.mirrorPolicies = compileMirrorPolicies(message.requestMirrorPolicies, table.runtime, table.mirrorPolicies);
     this.requestBufferLimit = requestBufferLimit(message);
     this.requireTls = message.requireTls;
@@ -145,6 +147,7 @@ export class VirtualHost {
         const compiled = compileRouteAction(action.value, match.path, {
           runtime: this.table.runtime,
           retryPolicy: this.retryPolicy,
+          hedgePolicy: this.hedgePolicy,
           mirrorPolicies: this.mirrorPolicies,
           requestBufferLimit: requestBufferLimit(message) ?? this.requestBufferLimit,
         });

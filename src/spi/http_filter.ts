@@ -49,6 +49,8 @@ export interface FilterCallbacks {
   readonly route: Route | undefined;
   /** What the route, its virtual host or table has for this filter; the same object for every request of the route. */
   readonly perRouteConfig: unknown;
+  /** The same of every level that has a word: table, virtual host, route, weighted cluster; one list for all requests of the route. */
+  readonly perRouteConfigs: readonly unknown[];
   /** Bytes that may be held for one stream in one direction. */
   readonly bufferLimit: number;
   /**
@@ -104,6 +106,11 @@ export interface EncoderFilterCallbacks extends FilterCallbacks {
   addEncodedData(bytes: Bytes): void;
   /** In the callback that has the end of the answer: it ends with these trailers instead. */
   addEncodedTrailers(trailers: HeaderMap): void;
+  /** Outside of callbacks: body bytes for the filters before, in place of those that `StopIterationNoBuffer` took. */
+  injectEncodedData(bytes: Bytes, start: number, end: number, endStream: boolean): void;
+  /** Has the answer come no faster than this filter takes it, until as many `resumeResponse()` have come. */
+  pauseResponse(): void;
+  resumeResponse(): void;
 }
 
 /** All callbacks are synchronous; an exception from one ends the stream with 500 and is logged, never the process. */

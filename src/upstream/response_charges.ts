@@ -1,5 +1,5 @@
 /** What answers count for in the statistics below one prefix: codes and times, of all requests and of those from inside or outside. */
-import { codeCounters } from '../common/stats/codes.ts';
+import { codeCounters, omittedCode } from '../common/stats/codes.ts';
 import type { Histogram, StatsStore } from '../spi/stats.ts';
 
 /** Names that clients may choose (x-envoy-upstream-alt-stat-name) before others are no longer counted apart. */
@@ -23,8 +23,9 @@ export class ResponseCharges {
     this.internal = new Charges(store, `${prefix}internal.`);
   }
 
-  code(status: number, internal: boolean, canary: boolean): void {
-    this.all.codes.inc(status);
+  /** `omitsStatus`: as in Envoy the count of all requests alone goes without the status. */
+  code(status: number, internal: boolean, canary: boolean, omitsStatus = false): void {
+    this.all.codes.inc(omitsStatus ? omittedCode : status);
     (internal ? this.internal : this.external).codes.inc(status);
     if (canary) this.canary.codes.inc(status);
   }

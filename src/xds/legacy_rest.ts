@@ -85,7 +85,9 @@ export class LegacyRestSubscription implements WatchOwner {
     try {
       resources = this.options.read(watch.typeName, name, reply.body);
     } catch (error) {
-      this.failed(watch, name, (error as Error).message);
+      log.warn(`v1 update of ${watch.typeName} ${name} rejected: ${(error as Error).message}`);
+      watch.refuse((error as Error).message);
+      this.again(watch, name);
       return;
     }
     const refused = await watch.deliver(resources, '');

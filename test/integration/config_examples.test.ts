@@ -103,6 +103,41 @@ test('tcp-proxy.yaml passes bytes', async (t) => {
   await waitFor('log line', () => proxy.stdout().includes('"- - -" 0 - 5 5'));
 });
 
+test('sni-passthrough.yaml passes TLS by its server name, and sends plain HTTP to HTTPS', async (t) => {
+  const tls = await startTcpUpstream((socket) => socket.once('data', (bytes) => socket.end(`shop ${bytes.length}`)));
+  const others = await startTcpUpstream((socket) => socket.once('data', () => socket.end('others')));
+  t.after(() => Promise.all([tls.close(), others.close()]));
+  const proxy = await startExample(t, 'sni-passthrough.yaml', { 8443: tls.port, 8444: others.port });
+  const answer = (servername: string) =>
+    new Promise<string>((resolve) => {
+      const client = connectTls({ host: '127.0.0.1', port: proxy.port('main'), servername });
+      client.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
+    });
+  // Neither is TLS, but both hosts have got the hello.
+  for (const name of ['shop.example.com', 'x.example.com']) assert.match(await answer(name), /SSL|TLS|PROTO/);
+  assert.equal(await proxy.stat('cluster.shop.upstream_cx_total'), 1);
+  assert.equal(await proxy.stat('cluster.others.upstream_cx_total'), 1);
+  assert.match(await answer('elsewhere.test'), /ECONNRESET/);
+  const plain = await request(proxy.port('main'), '/a');
+  assert.deepEqual([plain.status, plain.get('location')], [301, 'https://test/a']);
+});
+
+test('proxy-protocol.yaml tells HTTP and the host behind TCP of the client', async (t) => {
+  const mail = await startTcpUpstream((socket) => socket.once('data', (bytes) => socket.end(bytes)));
+  t.after(() => mail.close());
+  const proxy = await startExample(t, 'proxy-protocol.yaml', { 8081: upstream.port, 8025: mail.port });
+  const web = await RawClient.connect(proxy.port('web'));
+  web.send('PROXY TCP4 203.0.113.7 10.0.0.1 4444 80\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n');
+  assert.equal((await web.response()).status, 200);
+  web.destroy();
+  assert.equal(upstream.requests.at(-1)?.get('x-forwarded-for'), '203.0.113.7');
+  const header = '\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x11\xcb\0\x71\x07\x0a\0\0\x01\x11\x5c\0\x50\x01\0\x02h2';
+  const client = await RawClient.connect(proxy.port('mail'));
+  client.send(`${header}hello`);
+  assert.ok((await client.untilClosed()).toString('latin1').startsWith(header));
+  client.destroy();
+});
+
 test('direct-response.yaml answers by itself', async (t) => {
   const proxy = await startExample(t, 'direct-response.yaml', {});
   const port = proxy.port('main');

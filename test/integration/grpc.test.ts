@@ -7,8 +7,10 @@ import { after, before, test } from 'node:test';
 import grpc from '@grpc/grpc-js';
 import { frameMessage } from '../../native-free/grpc/message_framing.ts';
 import { bootstrap, cluster, fileAccessLog, httpListener, type Json, route } from '../support/bootstrap.ts';
+import { TestAuthority } from '../support/certificates.ts';
 import { collect, GrpcClient, type GrpcServer, startGrpcServer } from '../support/grpc.ts';
 import { type RunningProxy, startProxy } from '../support/proxy.ts';
+import { certificateFiles, downstreamTls } from '../support/tls.ts';
 import { delay, waitFor } from '../support/wait_for.ts';
 
 let server: GrpcServer;
@@ -340,6 +342,30 @@ test('a server that goes away in the middle of a stream is told to the client', 
   own.close();
   const { status } = await ended;
   assert.ok([grpc.status.UNAVAILABLE, grpc.status.INTERNAL, grpc.status.CANCELLED].includes(status.code));
+});
+
+test('over TLS, HTTP/2 chosen by ALPN', async (t) => {
+  const authority = new TestAuthority();
+  t.after(() => authority.remove());
+  const certificate = authority.make('server', { names: ['DNS:server.test'] });
+  const common = { alpn_protocols: ['h2', 'http/1.1'], tls_certificates: [certificateFiles(certificate)] };
+  const plain = httpListener('main', [route('/', 'server', { timeout: '0s' })]);
+  const [chain] = plain['filter_chains'] as Json[];
+  const secured = { ...plain, filter_chains: [{ ...chain, transport_socket: downstreamTls(common) }] };
+  const edge = await startProxy(bootstrap([secured], [http2Cluster('server', server.port)]));
+  const peer = new GrpcClient(
+    edge.port('main'),
+    { 'grpc.ssl_target_name_override': 'server.test' },
+    grpc.credentials.createSsl(Buffer.from(authority.ca)),
+  );
+  t.after(async () => {
+    peer.close();
+    await edge.stop();
+  });
+  const answer = await peer.unary('hello');
+  assert.deepEqual([answer.error?.details, answer.message?.toString()], [undefined, 'hello']);
+  const { messages, status } = await collect(peer.download('1000'));
+  assert.deepEqual([messages.length, status.code], [1000, grpc.status.OK]);
 });
 
 test('counters of all this', async () => {

@@ -87,6 +87,9 @@ before(async () => {
             chain('plain', { transport_protocol: 'raw_buffer' }),
           ],
         ),
+        listener(dir, 'small', [tlsInspector], [chain('small', { server_names: ['a.test'] })], {
+          per_connection_buffer_limit_bytes: 600,
+        }),
         listener(
           dir,
           'strict',
@@ -185,6 +188,7 @@ test('tls_inspector: server name, protocols and fingerprints choose the chain, s
       'named',
       `cut at ${cut}`,
     );
+  assert.equal(await answer('small', clientHello()), 'small', 'a hello may be larger than the buffer limit');
   assert.equal(await answer('tls', 'hello'), 'plain');
   const line = await logged('tls', 'sni=a.test');
   assert.match(line, /^- direct_response chain=named sni=a\.test /);
@@ -196,9 +200,9 @@ test('tls_inspector: server name, protocols and fingerprints choose the chain, s
     plain,
     /failure=TLS_error\|error:100000f7:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end /,
   );
-  assert.equal(await proxy.stat('tls_inspector.tls_found'), 9);
+  assert.equal(await proxy.stat('tls_inspector.tls_found'), 10);
   assert.equal(await proxy.stat('tls_inspector.tls_not_found'), 1);
-  assert.equal(await proxy.stat('tls_inspector.sni_found'), 9);
+  assert.equal(await proxy.stat('tls_inspector.sni_found'), 10);
 });
 
 test('a connection that no chain takes ends, with flag and details', async () => {

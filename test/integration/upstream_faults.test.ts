@@ -257,7 +257,7 @@ test('51 an answer without framing lasts until the close', async () => {
   client.send(requestBytes('/'));
   await client.bytes(10).then((bytes) => assert.match(bytes.toString('latin1'), /6\r\nfirst /));
   end();
-  assert.match((await client.bytes(4)).toString('latin1'), /4\r\nlast\r\n0\r\n\r\n/);
+  assert.match((await client.bytes(14)).toString('latin1'), /4\r\nlast\r\n0\r\n\r\n/);
   await expectHealthy(client);
 });
 

@@ -92,8 +92,8 @@ export interface UnaryAnswer {
 export class GrpcClient {
   readonly client: grpc.Client;
 
-  constructor(port: number, options: grpc.ClientOptions = {}) {
-    this.client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), options);
+  constructor(port: number, options: grpc.ClientOptions = {}, credentials = grpc.credentials.createInsecure()) {
+    this.client = new grpc.Client(`127.0.0.1:${port}`, credentials, options);
   }
 
   close(): void {

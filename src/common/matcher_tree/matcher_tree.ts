@@ -36,7 +36,7 @@ export function compileMatcherTree<C, A>(message: Matcher, parts: MatcherTreePar
 }
 
 /** A match whose own tree has nothing for it counts as none, as in Envoy; so does one that says to keep matching. */
-export function compileOnMatch<C, A>(message: OnMatch, parts: MatcherTreeParts<C, A>): MatchTree<C, A> {
+function compileOnMatch<C, A>(message: OnMatch, parts: MatcherTreeParts<C, A>): MatchTree<C, A> {
   const { onMatch, keepMatching } = message;
   if (keepMatching || onMatch.case === undefined) return () => undefined;
   if (onMatch.case === 'matcher') return compileMatcherTree(onMatch.value, parts);

@@ -110,7 +110,11 @@ function inlineRef(inline: NonNullable<SecretRef['inline']>, type: string, path:
 }
 
 function sdsRef(config: SdsSecretConfig, kind: SecretKind, path: string): SecretRef {
-  const file = secretFile(config);
-  const key = config.sdsConfig === undefined ? staticKey(config.name) : `sds/${file ?? ''}/${config.name}`;
-  return { key, kind, path, sds: config };
+  return { key: config.sdsConfig === undefined ? staticKey(config.name) : discoveredKey(config), kind, path, sds: config };
+}
+
+/** Whoever names the same secret of the same source shares it, as in Envoy. */
+function discoveredKey({ name, sdsConfig }: SdsSecretConfig): string {
+  const bytes = encode('envoy.config.core.v3.ConfigSource', sdsConfig!);
+  return `sds/${createHash('sha256').update(bytes).digest('base64url')}/${name}`;
 }

@@ -5,16 +5,13 @@ import { messagesIn } from '../../api/any_types.ts';
 import type { envoy } from '../../api/envoy_types.ts';
 import { messageType } from '../../api/registry.ts';
 import { addressOfMessage } from '../../common/address.ts';
-import { logger } from '../../common/log.ts';
 import { statNamePart } from '../../common/stats/layouts.ts';
 import type { DataSource } from '../../common/tls/data_source.ts';
-import { readSecret } from '../../common/tls/read_secret.ts';
 import {
   certificateRefs,
   downstreamType,
   processTicketKeys,
   type SecretRef,
-  secretFile,
   secretType,
   staticKey,
   ticketKeysRef,
@@ -23,37 +20,18 @@ import {
 } from '../../common/tls/secret_refs.ts';
 import type { PublishObserver, SnapshotPublisher } from '../../snapshot/publisher.ts';
 import type { StatsStore } from '../../spi/stats.ts';
+import type { SubscriptionFactory } from '../../xds/subscription.ts';
 import { CertificateGauges } from './certificate_gauges.ts';
-import { findSecret } from './secret_file.ts';
-import { watchPaths } from './watch_paths.ts';
+import { SecretEntry } from './secret_entry.ts';
 
 type Secret = envoy.extensions.transport_sockets.tls.v3.Secret;
 type CommonTlsContext = envoy.extensions.transport_sockets.tls.v3.CommonTlsContext;
 type DownstreamTlsContext = envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext;
 type Content = Secret['type'];
 
-const log = logger('secret');
-
 const ticketKeySize = 80;
 /** Milliseconds after which sessions are sealed with a new key: one that is found out opens a day of them. */
 const ticketKeyLife = 24 * 3_600_000;
-/** Milliseconds between tries to read a pair of files that do not fit: a swap may be half done. */
-const rereadAfter = 250;
-const mostRereads = 8;
-
-/** One secret that somebody uses. */
-interface Entry {
-  readonly ref: SecretRef;
-  /** As configuration or the file of a discovered one has it. */
-  configured: Content | undefined;
-  /** With all bytes; undefined until it could be read. */
-  content: Content | undefined;
-  readonly users: Set<string>;
-  stopWatching: (() => void) | undefined;
-  rereads: number;
-  timer: NodeJS.Timeout | undefined;
-}
-
 /** One TLS context in use. */
 export interface TlsContextInUse {
   /** `listener.<address>.` or `cluster.<name>.` */
@@ -74,8 +52,29 @@ export interface SecretSetParts {
   readonly stats: StatsStore;
   /** `static_resources.secrets`. */
   readonly staticSecrets: readonly Secret[];
+  readonly subscriptions: () => SubscriptionFactory;
   /** A secret changed after the start: a new generation is due. */
   readonly onChange: () => void;
+}
+
+/** The secrets of a listener or cluster that is not published yet. */
+export interface HeldSecrets {
+  /** Resolves when each is there, or will not come in time. */
+  readonly settled: Promise<unknown>;
+  /** Names of those that are waited for. */
+  unsettled(): string[];
+  /** From now on they are kept by what was published, or by nobody. */
+  release(): void;
+}
+
+/** One that has a name, as /config_dump shows it. */
+export interface NamedSecret {
+  readonly name: string;
+  readonly message: Secret;
+  /** Undefined: of the bootstrap. */
+  readonly version?: string;
+  readonly lastUpdated?: number;
+  readonly warming?: boolean;
 }
 
 interface Context {
@@ -85,17 +84,18 @@ interface Context {
 
 export class SecretSet implements PublishObserver {
   private readonly parts: SecretSetParts;
-  private readonly entries = new Map<string, Entry>();
+  private readonly entries = new Map<string, SecretEntry>();
   private readonly owners = new Map<string, readonly Context[]>();
   private readonly gauges: CertificateGauges;
-  private readonly staticSecrets: ReadonlyMap<string, Secret>;
+  private staticSecrets: ReadonlyMap<string, Secret> = new Map();
   private readonly ticketTimer: NodeJS.Timeout;
   private hasTicketKeys = false;
+  private holds = 0;
 
   constructor(parts: SecretSetParts) {
     this.parts = parts;
     this.gauges = new CertificateGauges(parts.stats);
-    this.staticSecrets = new Map(parts.staticSecrets.map((secret) => [staticKey(secret.name), secret]));
+    this.setStatic(parts.staticSecrets);
     this.ticketTimer = setInterval(() => {
       if (!this.hasTicketKeys) return;
       this.newTicketKeys();
@@ -105,22 +105,21 @@ export class SecretSet implements PublishObserver {
   }
 
   onListener(message: envoy.config.listener.v3.Listener, name: string): void {
-    const scope = `listener.${statNamePart(message.statPrefix || addressOfMessage(message.address).text)}.`;
-    const contexts = (messagesIn(message, downstreamType) as DownstreamTlsContext[]).map((context) => {
-      const tickets = ticketKeysRef(context);
-      const refs = refsOf(context.commonTlsContext);
-      return { scope, refs: tickets === undefined ? refs : [...refs, tickets] };
-    });
-    this.setOwner(`listener/${name}`, contexts);
+    this.setOwner(`listener/${name}`, listenerContexts(message));
   }
 
   onCluster(message: envoy.config.cluster.v3.Cluster): void {
-    const scope = `cluster.${message.altStatName || message.name}.`;
-    const contexts = messagesIn(message, upstreamType).map((context) => ({
-      scope,
-      refs: refsOf((context as { commonTlsContext?: CommonTlsContext }).commonTlsContext),
-    }));
-    this.setOwner(`cluster/${message.name}`, contexts);
+    this.setOwner(`cluster/${message.name}`, clusterContexts(message));
+  }
+
+  /** Begins to fetch what a listener names. */
+  holdForListener(message: envoy.config.listener.v3.Listener): HeldSecrets {
+    return this.hold(listenerContexts(message));
+  }
+
+  /** Begins to fetch what a cluster names. */
+  holdForCluster(message: envoy.config.cluster.v3.Cluster): HeldSecrets {
+    return this.hold(clusterContexts(message));
   }
 
   onRemoved(type: string, name: string): void {
@@ -139,16 +138,27 @@ export class SecretSet implements PublishObserver {
   }
 
   /** The static and the discovered ones by name, as configuration has them: for /config_dump. */
-  resources(): { name: string; message: Secret; version?: string }[] {
-    const secrets = this.parts.staticSecrets.map((message) => ({ name: message.name, message }));
-    const discovered = [...this.entries.values()].flatMap(({ ref, configured }) => {
-      if (ref.sds?.sdsConfig === undefined || configured === undefined) return [];
+  resources(): NamedSecret[] {
+    const secrets = [...this.staticSecrets.values()].map((message) => ({ name: message.name, message }));
+    const discovered = [...this.entries.values()].flatMap(({ ref, configured, version, updatedAt }) => {
+      if (ref.sds?.sdsConfig === undefined) return [];
       const message = create(messageType(secretType)) as unknown as Secret;
       message.name = ref.sds.name;
-      message.type = configured;
-      return [{ name: ref.sds.name, message, version: '' }];
+      if (configured !== undefined) message.type = configured;
+      const warming = configured === undefined ? { warming: true } : {};
+      return [{ name: ref.sds.name, message, version, lastUpdated: updatedAt, ...warming }];
     });
     return [...secrets, ...discovered];
+  }
+
+  /** Those of a bootstrap that was loaded again; every file that a secret in use names is read again, too. */
+  reloadStatic(secrets: readonly Secret[]): void {
+    this.setStatic(secrets);
+    for (const entry of this.entries.values()) entry.reload();
+  }
+
+  private setStatic(secrets: readonly Secret[]): void {
+    this.staticSecrets = new Map(secrets.map((secret) => [staticKey(secret.name), secret]));
   }
 
   /** Days until the first certificate in use expires; undefined when there is none. Sets the gauges of all. */
@@ -158,7 +168,7 @@ export class SecretSet implements PublishObserver {
 
   stop(): void {
     clearInterval(this.ticketTimer);
-    for (const entry of this.entries.values()) this.forget(entry);
+    for (const entry of this.entries.values()) entry.stop();
   }
 
   private describe({ key, sds }: SecretRef): SecretInUse {
@@ -187,18 +197,15 @@ export class SecretSet implements PublishObserver {
     }
     let entry = this.entries.get(ref.key);
     if (entry === undefined) {
-      entry = {
-        ref,
-        configured: undefined,
-        content: undefined,
-        users: new Set(),
-        stopWatching: undefined,
-        rereads: 0,
-        timer: undefined,
-      };
+      entry = new SecretEntry(ref, {
+        stats: this.parts.stats,
+        subscriptions: this.parts.subscriptions,
+        staticSecret: (key) => this.staticSecrets.get(key)?.type,
+        onContent: (content) => this.publish(ref.key, content),
+        onChange: this.parts.onChange,
+      });
       this.entries.set(ref.key, entry);
-      this.load(entry);
-      this.watch(entry);
+      entry.start();
     }
     entry.users.add(owner);
   }
@@ -208,72 +215,23 @@ export class SecretSet implements PublishObserver {
     if (entry === undefined) return;
     entry.users.delete(owner);
     if (entry.users.size > 0) return;
-    this.forget(entry);
+    entry.stop();
     this.entries.delete(key);
     this.parts.publisher.remove(secretType, key);
   }
 
-  private forget(entry: Entry): void {
-    entry.stopWatching?.();
-    clearTimeout(entry.timer);
-  }
-
-  /** Reads it and publishes it; what is wrong is logged, and the former one stays in use. */
-  private load(entry: Entry): boolean {
-    const { ref } = entry;
-    const problems: string[] = [];
-    const errors = {
-      error: (path: string, reason: string) => problems.push(path === '' ? reason : `${path}: ${reason}`),
-      warn: (path: string, reason: string) =>
-        log.warn(`${describeRef(ref)}: ${path === '' ? '' : `${path}: `}${reason}`),
+  private hold(contexts: readonly Context[]): HeldSecrets {
+    const owner = `held/${++this.holds}`;
+    const refs = contexts.flatMap((context) => context.refs);
+    for (const ref of refs) this.use(ref, owner);
+    const entries = refs.flatMap(({ key }) => this.entries.get(key) ?? []);
+    return {
+      settled: Promise.all(entries.map(({ settled }) => settled)),
+      unsettled: () => entries.flatMap(({ isSettled, ref }) => (isSettled ? [] : (ref.sds?.name ?? []))),
+      release: () => {
+        for (const { key } of refs) this.release(key, owner);
+      },
     };
-    const configured = this.configured(ref, errors);
-    const content = configured === undefined ? undefined : readSecret(configured, errors);
-    if (configured !== undefined && configured.case !== ref.kind) problems.push(`it is not of the kind ${ref.kind}`);
-    if (content === undefined || problems.length > 0) {
-      log.error(
-        `${describeRef(ref)}: ${problems.join('; ')}${entry.content === undefined ? '' : '; the former one stays in use'}`,
-      );
-      return false;
-    }
-    entry.configured = configured;
-    entry.content = content;
-    this.publish(ref.key, content);
-    return true;
-  }
-
-  private configured(ref: SecretRef, errors: { error(path: string, reason: string): void }): Content | undefined {
-    if (ref.inline !== undefined) return ref.inline;
-    const file = secretFile(ref.sds!);
-    if (file !== undefined) return findSecret(file, ref.sds!.name, (reason) => errors.error('', reason));
-    const found = this.staticSecrets.get(ref.key);
-    if (found === undefined) errors.error('', 'there is no static secret of this name');
-    return found?.type;
-  }
-
-  private watch(entry: Entry): void {
-    const watched = watchedPaths(entry);
-    if (watched.folders.length + watched.files.length === 0) return;
-    entry.stopWatching = watchPaths(watched, () => {
-      entry.rereads = 0;
-      this.reload(entry);
-    });
-  }
-
-  private reload(entry: Entry): void {
-    clearTimeout(entry.timer);
-    const before = JSON.stringify(watchedPaths(entry));
-    const loaded = this.load(entry);
-    if (!loaded && entry.rereads++ < mostRereads) {
-      entry.timer = setTimeout(() => this.reload(entry), rereadAfter);
-      entry.timer.unref();
-    }
-    if (!loaded) return;
-    if (JSON.stringify(watchedPaths(entry)) !== before) {
-      entry.stopWatching?.();
-      this.watch(entry);
-    }
-    this.parts.onChange();
   }
 
   private newTicketKeys(): void {
@@ -299,39 +257,19 @@ function refsOf(common: CommonTlsContext | undefined): SecretRef[] {
   return [...certificateRefs(common), ...validationRefs(common)];
 }
 
-function describeRef({ sds, path }: SecretRef): string {
-  return sds === undefined ? path : `secret '${sds.name}'`;
+function listenerContexts(message: envoy.config.listener.v3.Listener): Context[] {
+  const scope = `listener.${statNamePart(message.statPrefix || addressOfMessage(message.address).text)}.`;
+  return (messagesIn(message, downstreamType) as DownstreamTlsContext[]).map((context) => {
+    const tickets = ticketKeysRef(context);
+    const refs = refsOf(context.commonTlsContext);
+    return { scope, refs: tickets === undefined ? refs : [...refs, tickets] };
+  });
 }
 
-/** The folders it names; for one discovered in a file also that file, and the files it names itself. */
-function watchedPaths({ ref, configured }: Entry): { folders: string[]; files: string[] } {
-  const folders: string[] = [];
-  const files: string[] = [];
-  const specifier = ref.sds?.sdsConfig?.configSourceSpecifier;
-  const discovered = ref.sds === undefined ? undefined : secretFile(ref.sds);
-  if (specifier?.case === 'pathConfigSource' && specifier.value.watchedDirectory !== undefined) {
-    folders.push(specifier.value.watchedDirectory.path);
-  } else if (discovered !== undefined) files.push(discovered);
-  const value = configured?.value as { watchedDirectory?: { path: string } } | undefined;
-  const own = value?.watchedDirectory?.path;
-  if (own !== undefined) folders.push(own);
-  for (const source of sourcesOf(configured)) {
-    if (source.watchedDirectory !== undefined) folders.push(source.watchedDirectory.path);
-    else if (own === undefined && discovered !== undefined && source.specifier.case === 'filename') {
-      files.push(source.specifier.value);
-    }
-  }
-  return { folders, files };
-}
-
-function sourcesOf(content: Content | undefined): DataSource[] {
-  const all =
-    content?.case === 'tlsCertificate'
-      ? [content.value.certificateChain, content.value.privateKey, content.value.password, content.value.ocspStaple]
-      : content?.case === 'validationContext'
-        ? [content.value.trustedCa, content.value.crl]
-        : content?.case === 'sessionTicketKeys'
-          ? content.value.keys
-          : [];
-  return all.filter((source) => source !== undefined);
+function clusterContexts(message: envoy.config.cluster.v3.Cluster): Context[] {
+  const scope = `cluster.${message.altStatName || message.name}.`;
+  return messagesIn(message, upstreamType).map((context) => ({
+    scope,
+    refs: refsOf((context as { commonTlsContext?: CommonTlsContext }).commonTlsContext),
+  }));
 }

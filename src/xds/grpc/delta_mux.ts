@@ -54,6 +54,8 @@ export class DeltaMux implements StreamProtocol, WatchOwner {
   private readonly types = new Map<string, DeltaType>();
   private readonly waiting = new Set<DeltaType>();
   private open = false;
+  /** Which stream it is: the answer to a response of an earlier one is not for this one. */
+  private epoch = 0;
   private firstSent = false;
 
   constructor(options: MuxOptions) {
@@ -84,6 +86,7 @@ export class DeltaMux implements StreamProtocol, WatchOwner {
 
   onStreamOpen(): void {
     this.open = true;
+    this.epoch++;
     this.firstSent = false;
     for (const type of this.types.values()) {
       type.told.clear();
@@ -122,7 +125,8 @@ export class DeltaMux implements StreamProtocol, WatchOwner {
       log.warn(`ignoring ${response.typeUrl}: nothing of this type was asked for`);
       return;
     }
-    type.queue = type.queue.then(() => this.take(type, response));
+    const { epoch } = this;
+    type.queue = type.queue.then(() => this.take(type, response, epoch));
   }
 
   stop(): void {
@@ -135,7 +139,7 @@ export class DeltaMux implements StreamProtocol, WatchOwner {
     this.options.kick();
   }
 
-  private async take(type: DeltaType, response: Response): Promise<void> {
+  private async take(type: DeltaType, response: Response, epoch: number): Promise<void> {
     const { systemVersionInfo: version, nonce, removedResources: removed } = response;
     const { resources, heartbeats, rejections } = decodeDelta(response.resources, type.typeName, version);
     for (const { name, ttl } of heartbeats) type.ttl.set(name, ttl);
@@ -146,7 +150,7 @@ export class DeltaMux implements StreamProtocol, WatchOwner {
     } else refused = await this.deliver(type, resources, removed, version);
     if (refused.length === 0) this.remember(type, resources, removed);
     else log.warn(`delta config for ${type.typeName} rejected: ${rejectionText(refused)}`);
-    if (!this.open) return;
+    if (!this.open || epoch !== this.epoch) return;
     type.acks.push({ nonce, refused: refused.length > 0 ? rejectionText(refused) : undefined });
     this.request(type);
   }

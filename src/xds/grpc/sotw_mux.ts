@@ -3,6 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import type { envoy } from '../../api/envoy_types.ts';
 import { decode, encode, messageType } from '../../api/registry.ts';
 import { logger } from '../../common/log.ts';
+import { BackOff } from '../back_off.ts';
 import { decodeAll, rejectionText } from '../decode.ts';
 import type { DecodedResource, Rejection } from '../subscription.ts';
 import { TimeToLive } from '../time_to_live.ts';
@@ -33,6 +34,11 @@ class TypeState {
   nonce = '';
   /** What the next request reports of the last response; undefined: nothing. */
   refused: string | undefined;
+  /** The version that was refused last, and how often in a row. */
+  refusedVersion = '';
+  readonly refusals = new BackOff(200, 10_000, () => 1);
+  /** A refusal that waits to be told. */
+  refusalTimer: NodeJS.Timeout | undefined;
   /** Responses are taken one after the other: the next one waits until the last is applied. */
   queue: Promise<void> = Promise.resolve();
   readonly ttl: TimeToLive;
@@ -59,6 +65,8 @@ export class SotwMux implements StreamProtocol, WatchOwner {
   /** Types with something to say, in the order it came up. */
   private readonly waiting = new Set<TypeState>();
   private open = false;
+  /** Which stream it is: the answer to a response of an earlier one is not for this one. */
+  private epoch = 0;
   private firstSent = false;
 
   constructor(options: MuxOptions) {
@@ -93,8 +101,10 @@ export class SotwMux implements StreamProtocol, WatchOwner {
 
   onStreamOpen(): void {
     this.open = true;
+    this.epoch++;
     this.firstSent = false;
     for (const type of this.types.values()) {
+      clearTimeout(type.refusalTimer);
       type.nonce = '';
       type.refused = undefined;
       if (type.watches.size > 0) this.waiting.add(type);
@@ -128,11 +138,15 @@ export class SotwMux implements StreamProtocol, WatchOwner {
       log.warn(`ignoring ${response.typeUrl}: nothing of this type was asked for`);
       return;
     }
-    type.queue = type.queue.then(() => this.take(type, response));
+    const { epoch } = this;
+    type.queue = type.queue.then(() => this.take(type, response, epoch));
   }
 
   stop(): void {
-    for (const type of this.types.values()) type.ttl.clearAll();
+    for (const type of this.types.values()) {
+      type.ttl.clearAll();
+      clearTimeout(type.refusalTimer);
+    }
   }
 
   // === inside ===
@@ -143,7 +157,7 @@ export class SotwMux implements StreamProtocol, WatchOwner {
     this.options.kick();
   }
 
-  private async take(type: TypeState, response: Response): Promise<void> {
+  private async take(type: TypeState, response: Response, epoch: number): Promise<void> {
     const { versionInfo: version, nonce } = response;
     const { resources, heartbeats, rejections } = decodeAll(response.resources, type.typeName, version);
     for (const { name, ttl } of heartbeats) type.ttl.set(name, ttl);
@@ -154,13 +168,30 @@ export class SotwMux implements StreamProtocol, WatchOwner {
     } else if (resources.length > 0 || heartbeats.length === 0) {
       refused = await this.deliver(type, resources, version);
     }
-    type.nonce = nonce;
-    type.refused = refused.length > 0 ? rejectionText(refused) : undefined;
-    if (type.refused === undefined) {
+    const text = refused.length > 0 ? rejectionText(refused) : undefined;
+    if (text === undefined) {
       type.version = version;
+      type.refusedVersion = '';
       for (const { name, ttl } of resources) type.ttl.set(name, ttl);
-    } else log.warn(`gRPC config for ${response.typeUrl} rejected: ${type.refused}`);
-    this.request(type);
+    }
+    if (epoch !== this.epoch) return;
+    type.nonce = nonce;
+    type.refused = text;
+    if (text === undefined) this.request(type);
+    else this.refuse(type, version, text);
+  }
+
+  /** Control planes send what is refused again at once, and refusing it at once would go round at full speed. */
+  private refuse(type: TypeState, version: string, text: string): void {
+    if (type.refusedVersion !== version) {
+      type.refusedVersion = version;
+      type.refusals.reset();
+      log.warn(`gRPC config for ${type.typeName} rejected: ${text}`);
+      this.request(type);
+      return;
+    }
+    clearTimeout(type.refusalTimer);
+    type.refusalTimer = setTimeout(() => this.request(type), type.refusals.next());
   }
 
   /** Whoever asked for everything gets every response; the others only what they named, and nothing when there is none. */

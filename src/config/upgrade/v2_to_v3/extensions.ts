@@ -22,10 +22,16 @@ function upgradeExtension(category: Category): Rule {
     if (config !== undefined) {
       if (known === undefined || findMessageType(known.type) === undefined) unknown(config, text, context);
       else become(fields, config, 'typed_config', typed(config, known, category, context), context);
-    } else if (isOld && fields.get('typed_config') === undefined && findMessageType(known.type) !== undefined) {
-      fields.put('typed_config', map({ '@type': `type.googleapis.com/${known.type}` }, name!), name!);
+    } else if (known !== undefined && isBare(fields) && findMessageType(known.type) !== undefined) {
+      const entry = fields.put('typed_config', map({ '@type': `type.googleapis.com/${known.type}` }, name!), name!);
+      context.changes.comment(entry, 'was left out: the name was enough once');
     }
   };
+}
+
+/** Nothing but its name: it needed no configuration as long as extensions were found by name. */
+function isBare(fields: Fields): boolean {
+  return fields.get('typed_config') === undefined && fields.get('config_discovery') === undefined;
 }
 
 function unknown(config: MapEntry, name: string, { report }: UpgradeContext): void {

@@ -1,4 +1,5 @@
 /** envoy.transport_sockets.tls: what configuration needs to know of it, towards clients and towards hosts (control side). */
+import { existsSync } from 'node:fs';
 import type { envoy } from '../../../api/envoy_types.ts';
 import { readSecret } from '../../../common/tls/read_secret.ts';
 import {
@@ -101,11 +102,10 @@ function checkRef({ path, inline, sds }: SecretRef, errors: ConfigErrors): void 
     });
     if (inline.case === 'validationContext') checkValidation(inline.value, at, errors);
   }
-  if (sds?.sdsConfig !== undefined && secretFile(sds) === undefined) {
-    errors.error(
-      `${path}.sds_config`,
-      'secrets come from files (path_config_source) or static_resources.secrets; SDS over gRPC is not supported yet',
-    );
+  const file = sds === undefined ? undefined : secretFile(sds);
+  if (file !== undefined && !existsSync(file)) {
+    const reason = `paths must refer to an existing path in the system: '${file}' does not exist`;
+    errors.error(`${path}.sds_config`, reason);
   }
 }
 
