@@ -46,6 +46,8 @@ export function configuration(ports: Readonly<Record<UpstreamName, number>>, cer
     route(`/${name}/`, name, action),
     route(`/slow/${name}/`, name, action),
   ];
+  // A host that does not read holds up the request: its timeout begins behind the whole of it.
+  const short = { timeout: '0.5s', idle_timeout: '2s' };
   const routes = [
     { match: { prefix: '/test.Echo/' }, route: { cluster: 'grpc', timeout: '0s' } },
     ...to('h1'),
@@ -54,8 +56,8 @@ export function configuration(ports: Readonly<Record<UpstreamName, number>>, cer
     ...to('h2s'),
     ...to('restless1', { ...long, ...again }),
     ...to('restless2', { ...long, ...again }),
-    ...to('rude1', { timeout: '0.5s' }),
-    ...to('rude2', { timeout: '0.5s' }),
+    ...to('rude1', short),
+    ...to('rude2', short),
   ];
   const manager = {
     http2_protocol_options: { ...windows, allow_connect: true },

@@ -52,7 +52,7 @@ async function exchange(
     else
       tally.fail(
         `${kind} ${upstream}`,
-        `${status} and ${body.length} of ${bytes.length} bytes ${status === 200 ? '' : body}`,
+        `${post ? 'POST' : 'GET'}${slow ? ' slow' : ''} ${status} ${status === 200 ? `and ${body.length} of ${bytes.length} bytes` : body}`,
       );
   } catch (error) {
     const { message } = error as Error;

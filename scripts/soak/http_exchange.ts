@@ -87,11 +87,15 @@ export class Http2Sender implements Sender {
       { endStream: body === undefined },
     );
     const answer = Promise.withResolvers<Answer>();
+    let headed = false;
     stream.on('response', ({ ':status': status = 0 }) => {
+      headed = true;
       readBody(stream, exchange.slowReader).then((read) => answer.resolve({ status, body: read }), answer.reject);
     });
     stream.on('error', answer.reject);
-    stream.on('close', () => answer.reject(new Error(`closed with ${stream.rstCode}`)));
+    stream.on('close', () => {
+      if (!headed) answer.reject(new Error(`closed with ${stream.rstCode}`));
+    });
     if (body !== undefined) writeBody(stream, exchange).catch(answer.reject);
     return answer.promise;
   }
@@ -118,6 +122,7 @@ async function writeBody(target: Writable, { body, slowWriter }: Exchange): Prom
 async function readBody(source: Readable, slow: Random | undefined): Promise<Buffer> {
   const pieces: Buffer[] = [];
   const done = Promise.withResolvers<void>();
+  done.promise.catch(() => {});
   let ended = false;
   source.on('error', done.reject);
   source.on('end', () => {

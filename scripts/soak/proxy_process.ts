@@ -26,7 +26,7 @@ function heapsOfWorkers(): Promise<Heap[]> {
   const { promise, resolve } = Promise.withResolvers<Heap[]>();
   const answers: Heap[] = [];
   heaps.onmessage = (event) => {
-    if (answers.push((event as MessageEvent<Heap>).data) === Number(workers)) resolve(answers);
+    if (answers.push((event as { data: Heap }).data) === Number(workers)) resolve(answers);
   };
   collect.postMessage('now');
   return promise;

@@ -5,20 +5,18 @@ import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
 import net from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
 import { type GrpcServer, startGrpcServer } from '../../test/support/grpc.ts';
 import type { Random } from '../../test/support/random.ts';
 import { delay } from '../../test/support/wait_for.ts';
 import { bytesOf, payloadOfPath } from './payload.ts';
 
+/** Node never takes back what it counts for an answer that is reset before all of it has left: without room it refuses all streams. */
+const maxSessionMemory = 1_000_000;
+
 /** What node:http and the compatibility face of node:http2 have in common. */
-interface Incoming extends NodeJS.ReadableStream {
-  readonly url?: string | undefined;
-}
-interface Outgoing extends NodeJS.WritableStream {
-  setHeader(name: string, value: string | number): unknown;
-  readonly destroyed?: boolean;
-}
+type Incoming = http.IncomingMessage | http2.Http2ServerRequest;
+type Outgoing = http.ServerResponse | http2.Http2ServerResponse;
 
 export interface Upstreams {
   readonly ports: Readonly<Record<UpstreamName, number>>;
@@ -53,12 +51,16 @@ export async function startUpstreams(random: Random, identity: { cert: string; k
   const ports = {
     h1: await listen(h1),
     h1s: await listen(https.createServer({ ...identity, keepAliveTimeout: 0 }, good)),
-    h2: await listen(http2.createServer({ settings: { enableConnectProtocol: true } }, good)),
-    h2s: await listen(http2.createSecureServer(identity, good) as unknown as net.Server),
+    h2: await listen(http2.createServer({ settings: { enableConnectProtocol: true }, maxSessionMemory }, good)),
+    h2s: await listen(http2.createSecureServer({ ...identity, maxSessionMemory }, good) as unknown as net.Server),
     restless1: await listen(http.createServer((incoming, outgoing) => restless1(random, incoming, outgoing))),
-    restless2: await listen(http2.createServer((incoming, outgoing) => restless2(random, incoming, outgoing))),
+    restless2: await listen(
+      http2.createServer({ maxSessionMemory }, (incoming, outgoing) => restless2(random, incoming, outgoing)),
+    ),
     rude1: await listen(http.createServer((incoming, outgoing) => rude1(random, incoming, outgoing))),
-    rude2: await listen(http2.createServer((incoming, outgoing) => rude2(random, incoming, outgoing))),
+    rude2: await listen(
+      http2.createServer({ maxSessionMemory }, (incoming, outgoing) => rude2(random, incoming, outgoing)),
+    ),
     tcp: await listen(net.createServer({ allowHalfOpen: true }, (socket) => void socket.pipe(socket))),
     grpc: grpc.port,
   };
@@ -91,19 +93,23 @@ async function answer(random: Random, incoming: Incoming, outgoing: Outgoing): P
     await delay(random.int(60));
     if (outgoing.destroyed) return;
     const at = (share: number) => Math.floor((bytes.length * share) / pieces);
-    outgoing.write(bytes.subarray(at(i), at(i + 1)));
+    (outgoing as Writable).write(bytes.subarray(at(i), at(i + 1)));
   }
   outgoing.end();
 }
 
-/** Answers well, and closes connections that have had their answer: the next request may just be on its way. */
+/** Answers well, and closes connections that rest: the next request may just be on its way. */
 function restless1(random: Random, incoming: http.IncomingMessage, outgoing: http.ServerResponse): void {
   const { socket } = incoming;
+  busy.add(socket);
   outgoing.on('finish', () => {
-    if (random.chance(0.2)) setTimeout(() => socket.end(), random.int(20));
+    busy.delete(socket);
+    if (random.chance(0.2)) setTimeout(() => busy.has(socket) || socket.end(), random.int(20));
   });
   void answer(random, incoming, outgoing);
 }
+
+const busy = new WeakSet<net.Socket>();
 
 /** Answers well, and says GOAWAY now and then: streams it has not taken must be sent elsewhere. */
 function restless2(random: Random, incoming: http2.Http2ServerRequest, outgoing: http2.Http2ServerResponse): void {
@@ -144,7 +150,7 @@ function rude1(random: Random, incoming: http.IncomingMessage, outgoing: http.Se
       // It never answers: the route's timeout does.
       break;
     default:
-      incoming.pipe(outgoing);
+      void answer(random, incoming, outgoing);
   }
 }
 
@@ -177,7 +183,7 @@ function rude2(random: Random, incoming: http2.Http2ServerRequest, outgoing: htt
     case 6:
       break;
     default:
-      incoming.pipe(outgoing);
+      void answer(random, incoming, outgoing);
   }
 }
 

@@ -4,6 +4,7 @@ import { type AnyMessage, typeNameOf } from '../api/registry.ts';
 import { ipVersion } from '../common/address.ts';
 import { socketOptionProblem } from '../common/socket_options.ts';
 import type { ExtensionFactory } from '../spi/extension.ts';
+import { checkConfigDiscovery } from './check_discovered_extensions.ts';
 import { checkFilterChains } from './check_filter_chains.ts';
 import { rowOf } from './check_supported.ts';
 import { type ExtensionLookup, extensionName } from './extension_points.ts';
@@ -112,6 +113,11 @@ interface Filter {
 }
 
 function factoryOf(filter: Filter, extensions: ExtensionLookup): ExtensionFactory | undefined {
+  // Of what is discovered the default is looked at; the rest is when it comes.
+  if (filter.configType.case === 'configDiscovery') {
+    const { defaultConfig } = filter.configType.value as envoy.config.core.v3.ExtensionConfigSource;
+    return defaultConfig && extensions.byType(typeNameOf(defaultConfig.typeUrl));
+  }
   if (filter.configType.case !== 'typedConfig') return undefined;
   return extensions.byType(typeNameOf((filter.configType.value as { typeUrl: string }).typeUrl));
 }
@@ -126,7 +132,12 @@ export function checkExtension(
 ): void {
   const { name, configType } = point as unknown as Filter;
   const typeUrl = configType.case === 'typedConfig' ? (configType.value as { typeUrl: string }).typeUrl : '';
-  if (origins.of(point)?.fields.get('typed_config')?.failed || configType.case === 'configDiscovery') return;
+  if (origins.of(point)?.fields.get('typed_config')?.failed) return;
+  if (configType.case === 'configDiscovery') {
+    const source = configType.value as envoy.config.core.v3.ExtensionConfigSource;
+    checkConfigDiscovery(point, name, source, category, extensions, report);
+    return;
+  }
   if (typeUrl === '') {
     report.errorIn(
       point,

@@ -1,4 +1,5 @@
 /** The checks that hold for every message of a configuration wherever it stands: file or discovery (control path, step 2). */
+import { ApiConfigSource_ApiType } from '../api/enums.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { type AnyMessage, typeNameOf } from '../api/registry.ts';
 import { downstreamType, upstreamType } from '../common/tls/secret_refs.ts';
@@ -50,6 +51,9 @@ export function checkMessages(root: AnyMessage, checks: MessageChecks): void {
         if (routeSpecifier.case === 'routeConfig') checkRouteTable(routeSpecifier.value, checks);
         break;
       }
+      case 'envoy.config.core.v3.ApiConfigSource':
+        checkApiType(message as unknown as envoy.config.core.v3.ApiConfigSource, report);
+        break;
       case 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy':
         checkTcpProxy(message as unknown as TcpProxy, checks);
         break;
@@ -60,6 +64,13 @@ export function checkMessages(root: AnyMessage, checks: MessageChecks): void {
     const table = root as unknown as RouteConfiguration;
     checkRouteTable(table, { ...checks, clusters: table.validateClusters === true ? checks.clusters : undefined });
   }
+}
+
+/** The type that is no longer any is kept for v1's REST services, which one cluster serves. */
+function checkApiType(source: envoy.config.core.v3.ApiConfigSource, report: Report): void {
+  const legacy = ApiConfigSource_ApiType.DEPRECATED_AND_UNAVAILABLE_DO_NOT_USE;
+  if (source.apiType !== legacy || source.clusterNames.length === 1) return;
+  report.errorIn(source, 'api_type', "'api_type' is required: GRPC, DELTA_GRPC or REST");
 }
 
 /** TLS has a message for each side. */

@@ -31,13 +31,17 @@ export function convertFile(path: string): ConvertedFile {
   let tree: SourceNode | undefined;
   try {
     const bytes = readFileSync(path);
-    tree = formatOf(path, bytes).format === 'binary' ? binaryTree(path, bytes, report) : readFileTree(path, bytes, type, report);
+    tree =
+      formatOf(path, bytes).format === 'binary'
+        ? binaryTree(path, bytes, report)
+        : readFileTree(path, bytes, type, report);
   } catch (error) {
     report.error(undefined, '', `unable to read file: ${path}: ${(error as Error).message}`);
   }
   if (tree === undefined && report.errors.length === 0) report.error(undefined, '', `${path} is empty`);
   const upgraded = tree === undefined ? undefined : upgradeTree(tree, type, report);
-  if (upgraded === undefined || report.errors.length > 0) return { yaml: undefined, errors: report.errors, objections: [] };
+  if (upgraded === undefined || report.errors.length > 0)
+    return { yaml: undefined, errors: report.errors, objections: [] };
   const { changes } = upgraded;
   const head = changes.any ? [`Converted from ${path} by nuncio convert.`, ...changes.leftOut()] : [];
   const body = printYaml(upgraded.tree, (entry) => changes.commentOf(entry));

@@ -5,6 +5,7 @@ export const extensionPoints: { readonly [typeName: string]: ExtensionCategory }
   'envoy.config.listener.v3.Filter': 'envoy.filters.network',
   'envoy.config.listener.v3.ListenerFilter': 'envoy.filters.listener',
   'envoy.config.accesslog.v3.AccessLog': 'envoy.access_loggers',
+  'envoy.config.accesslog.v3.ExtensionFilter': 'envoy.access_loggers.extension_filters',
   'envoy.config.core.v3.TransportSocket': 'envoy.transport_sockets',
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter': 'envoy.filters.http',
 };

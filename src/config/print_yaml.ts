@@ -66,7 +66,7 @@ function printScalar({ value }: ScalarNode): string {
 }
 
 /** Characters that mean nothing to YAML wherever they stand in a plain scalar. */
-const harmless = /^[A-Za-z0-9_./$%+<>=()~^;][A-Za-z0-9_./$%+<>=()~^;:@ \-*]*$/;
+const harmless = /^[A-Za-z0-9_./$+<=()~^;][A-Za-z0-9_./$%+<>=()~^;:@ \-*]*$/;
 
 /** Plain where YAML reads it back as this very text, in quotes otherwise. */
 function printText(text: string): string {

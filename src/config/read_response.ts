@@ -50,7 +50,12 @@ export function readResponseFile(path: string): ReadResponse {
       ? { response: undefined, errors: report.errors, origins }
       : failed(`${path} is empty`);
   const message = create(type) as AnyMessage;
-  new Converter(report, origins, new ExtensionLookup(factories)).message(type, upgradeTree(tree, type, report).tree, '', message);
+  new Converter(report, origins, new ExtensionLookup(factories)).message(
+    type,
+    upgradeTree(tree, type, report).tree,
+    '',
+    message,
+  );
   const response =
     report.errors.length > 0 ? undefined : (message as unknown as envoy.service.discovery.v3.DiscoveryResponse);
   return { response, errors: report.errors, origins };

@@ -55,9 +55,14 @@ class TextReader {
 
   #field(token: Token, type: DescMessage | undefined, entries: MapEntry[]): void {
     if (token.kind !== 'word') throw new TextSyntaxError(`expected a field's name, got '${token.text}'`, token.at);
-    const field = type?.fields.find(({ name, message }) => name === token.text || (message !== undefined && message.name === token.text));
+    const field = type?.fields.find(
+      ({ name, message }) => name === token.text || (message !== undefined && message.name === token.text),
+    );
     if (type !== undefined && field === undefined) {
-      const hint = didYouMean(token.text, type.fields.map(({ name }) => name));
+      const hint = didYouMean(
+        token.text,
+        type.fields.map(({ name }) => name),
+      );
       this.#report.error(token.at, token.text, `unknown field '${token.text}' in ${type.typeName}`, hint);
     }
     this.#scanner.skip(':');
@@ -110,7 +115,11 @@ class TextReader {
       scanner.skip(',', ';');
     }
     const none: SourceNode = { kind: 'scalar', value: null, ...at.at };
-    return { kind: 'map', entries: [{ key: key?.text ?? '', keyAt: key?.at ?? at.at, value: value ?? none }], ...at.at };
+    return {
+      kind: 'map',
+      entries: [{ key: key?.text ?? '', keyAt: key?.at ?? at.at, value: value ?? none }],
+      ...at.at,
+    };
   }
 
   #mapValue(field: DescField & { fieldKind: 'map' }): SourceNode {
@@ -172,7 +181,8 @@ function add(entries: MapEntry[], entry: MapEntry, field: DescField | undefined,
     const map: MapEntry = { ...(earlier ?? entry), value: { kind: 'map', entries: all, ...entry.keyAt } };
     if (index === -1) entries.push(map);
     else entries[index] = map;
-  } else entries.push(values.length === 1 ? entry : { ...entry, value: { kind: 'list', items: values, ...entry.keyAt } });
+  } else
+    entries.push(values.length === 1 ? entry : { ...entry, value: { kind: 'list', items: values, ...entry.keyAt } });
 }
 
 function isSymbol(token: Token, text: string): boolean {

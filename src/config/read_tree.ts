@@ -6,7 +6,7 @@ import type { Report } from './report.ts';
 import { SourceText } from './source_text.ts';
 import type { SourceNode } from './source_tree.ts';
 
-export type Format = 'yaml' | 'json' | 'text' | 'binary';
+type Format = 'yaml' | 'json' | 'text' | 'binary';
 
 const suffixes: readonly (readonly [suffix: string, format: Format])[] = [
   ['.yaml', 'yaml'],
@@ -29,20 +29,28 @@ export function formatOf(path: string, bytes: Uint8Array): { readonly format: Fo
   return { format: looksLikeJson(bytes) ? 'json' : 'yaml', told: false };
 }
 
-/** A text; undefined when it is not of the format (reported) or empty. `type` is the message it holds. */
-export function readTree(source: SourceText, format: Format, type: DescMessage, report: Report): SourceNode | undefined {
-  return format === 'text' ? readTextFormat(source, type, report) : readYaml(source, report, format === 'json');
-}
-
-/** As `readTree`, of a file's bytes; says so when Envoy would not have taken it for what it is. */
-export function readFileTree(path: string, bytes: Uint8Array, type: DescMessage, report: Report): SourceNode | undefined {
+/**
+ * A file's tree; undefined when it is not of its format (reported) or empty. `type` is the message it holds. Says so when Envoy
+ * would not have taken it for what it is.
+ */
+export function readFileTree(
+  path: string,
+  bytes: Uint8Array,
+  type: DescMessage,
+  report: Report,
+): SourceNode | undefined {
   const { format, told } = formatOf(path, bytes);
-  const source = new SourceText(path, Buffer.from(bytes).toString('utf8').replace(/^\ufeff/, ''));
+  const source = new SourceText(
+    path,
+    Buffer.from(bytes)
+      .toString('utf8')
+      .replace(/^\ufeff/, ''),
+  );
   if (!told && format === 'yaml' && source.text.trim() !== '') {
     const at = { source, start: 0, end: 0 };
     report.note(at, 'this is read as YAML: Envoy takes a file of this name for JSON, name it .yaml for both');
   }
-  return readTree(source, format, type, report);
+  return format === 'text' ? readTextFormat(source, type, report) : readYaml(source, report, format === 'json');
 }
 
 function looksLikeJson(bytes: Uint8Array): boolean {

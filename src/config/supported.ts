@@ -51,7 +51,9 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   ],
   'config.core.v3.Locality': ['*'],
   'config.bootstrap.v3.LayeredRuntime': ['layers'],
-  'config.bootstrap.v3.RuntimeLayer': ['name static_layer admin_layer'],
+  'config.bootstrap.v3.RuntimeLayer': ['name static_layer disk_layer admin_layer rtds_layer'],
+  'config.bootstrap.v3.RuntimeLayer.DiskLayer': ['*'],
+  'config.bootstrap.v3.RuntimeLayer.RtdsLayer': ['name rtds_config'],
   'config.bootstrap.v3.RuntimeLayer.AdminLayer': ['*'],
 
   // Addresses
@@ -81,7 +83,10 @@ export const supported: { readonly [message: string]: SupportedRow } = {
     'filters filter_chain_match transport_socket transport_socket_connect_timeout',
     'name metadata',
   ],
-  'config.listener.v3.Filter': ['name typed_config'],
+  'config.listener.v3.Filter': ['name typed_config config_discovery'],
+  'config.core.v3.ExtensionConfigSource': [
+    'config_source default_config apply_default_config_without_warming type_urls',
+  ],
   'config.core.v3.TransportSocket': ['name typed_config'],
   'extensions.transport_sockets.raw_buffer.v3.RawBuffer': ['*'],
 
@@ -147,7 +152,10 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.common.mutation_rules.v3.HeaderMutation': ['remove append remove_on_match'],
   'config.common.mutation_rules.v3.HeaderMutation.RemoveOnMatch': ['key_matcher'],
   'config.core.v3.SchemeHeaderTransformation': ['scheme_to_overwrite'],
-  'extensions.filters.network.http_connection_manager.v3.HttpFilter': ['name typed_config disabled', 'is_optional'],
+  'extensions.filters.network.http_connection_manager.v3.HttpFilter': [
+    'name typed_config config_discovery disabled',
+    'is_optional',
+  ],
   'extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.common_http_protocol_options': [
     'idle_timeout max_connection_duration max_headers_count max_stream_duration headers_with_underscores_action ' +
       'max_requests_per_connection',
@@ -325,8 +333,10 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.accesslog.v3.AccessLog': ['name filter typed_config'],
   'config.accesslog.v3.AccessLogFilter': [
     'status_code_filter duration_filter not_health_check_filter traceable_filter runtime_filter and_filter or_filter ' +
-      'header_filter response_flag_filter grpc_status_filter metadata_filter log_type_filter',
+      'header_filter response_flag_filter grpc_status_filter metadata_filter log_type_filter extension_filter',
   ],
+  'config.accesslog.v3.ExtensionFilter': ['name typed_config'],
+  'extensions.access_loggers.filters.cel.v3.ExpressionFilter': ['expression'],
   'config.accesslog.v3.AndFilter': ['filters'],
   'config.accesslog.v3.OrFilter': ['filters'],
   'config.accesslog.v3.StatusCodeFilter': ['*'],

@@ -2,7 +2,7 @@
 import type { SupportedRow } from './supported.ts';
 
 export const supportedConnections: { readonly [message: string]: SupportedRow } = {
-  'config.listener.v3.ListenerFilter': ['name typed_config filter_disabled'],
+  'config.listener.v3.ListenerFilter': ['name typed_config config_discovery filter_disabled'],
   'config.listener.v3.ListenerFilterChainMatchPredicate': ['*'],
   'config.listener.v3.FilterChainMatch': [
     'destination_port prefix_ranges direct_source_prefix_ranges source_type source_prefix_ranges source_ports server_names ' +

@@ -55,7 +55,8 @@ export class TextScanner {
   /** What stands in brackets before the contents of an Any, the closing one included. */
   typeUrl(): Token {
     const found = this.#match(url);
-    if (found === undefined) throw new TextSyntaxError("expected a type URL and ']'", this.#span(this.#offset, this.#offset + 1));
+    if (found === undefined)
+      throw new TextSyntaxError("expected a type URL and ']'", this.#span(this.#offset, this.#offset + 1));
     const start = this.#offset + found[0].indexOf(found[1]);
     this.#offset += found[0].length;
     return { kind: 'word', text: found[1], at: this.#span(start, start + found[1].length) };
@@ -102,7 +103,8 @@ export class TextScanner {
     const start = this.#offset;
     let end = start + 1;
     while (text[end] !== quote) {
-      if (end >= text.length || text[end] === '\n') throw new TextSyntaxError('the string does not end in its line', this.#span(start, end));
+      if (end >= text.length || text[end] === '\n')
+        throw new TextSyntaxError('the string does not end in its line', this.#span(start, end));
       end += text[end] === '\\' ? 2 : 1;
     }
     this.#offset = end + 1;
@@ -120,7 +122,7 @@ export class TextScanner {
 }
 
 const simple: Readonly<Record<string, number>> = { n: 10, t: 9, r: 13, a: 7, b: 8, f: 12, v: 11 };
-const escape = /\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([^]))|[^\\]+/g;
+const escape = /\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))|[^\\]+/gs;
 
 function unescape(text: string): Buffer {
   const parts: Buffer[] = [];
@@ -130,7 +132,8 @@ function unescape(text: string): Buffer {
     else if (short !== undefined || long !== undefined) {
       const code = Number.parseInt(short ?? long, 16);
       parts.push(Buffer.from(code <= 0x10ffff ? String.fromCodePoint(code) : '\ufffd', 'utf8'));
-    } else if (other !== undefined) parts.push(simple[other] === undefined ? Buffer.from(other, 'utf8') : Buffer.from([simple[other]]));
+    } else if (other !== undefined)
+      parts.push(simple[other] === undefined ? Buffer.from(other, 'utf8') : Buffer.from([simple[other]]));
     else parts.push(Buffer.from(all, 'utf8'));
   }
   return Buffer.concat(parts);

@@ -19,7 +19,10 @@ export function textWellKnown(typeName: string | undefined, node: MapNode): Sour
       return valueOf(node);
     case 'google.protobuf.FieldMask': {
       const paths = field(node, 'paths');
-      const names = paths?.kind === 'list' ? paths.items.map((item) => (item.kind === 'scalar' ? camel(String(item.value)) : '')) : [];
+      const names =
+        paths?.kind === 'list'
+          ? paths.items.map((item) => (item.kind === 'scalar' ? camel(String(item.value)) : ''))
+          : [];
       return text(node, names.join(','));
     }
     default:

@@ -14,6 +14,7 @@ import type {
   DrainOptions,
   ListenerStatus,
   ServerState,
+  UnreadyTargets,
 } from './admin/context.ts';
 import type { ClusterEntry } from './cluster_entry.ts';
 import { healthFlagNames } from './known_hosts.ts';
@@ -64,7 +65,7 @@ export class ServerAdminContext implements AdminContext {
   }
 
   resources(): readonly ConfigResource[] {
-    const { clusters, listeners, routes } = this.server;
+    const { clusters, listeners, routes, extensionConfigs } = this.server;
     const resources: ConfigResource[] = [];
     for (const entry of clusters.all()) {
       resources.push(...clusterResources(entry, false));
@@ -72,6 +73,9 @@ export class ServerAdminContext implements AdminContext {
     for (const entry of clusters.warming()) resources.push(...clusterResources(entry, true));
     for (const listener of listeners.all()) resources.push(listenerResource(listener, false));
     for (const listener of listeners.warming()) resources.push(listenerResource(listener, true));
+    for (const listener of listeners.draining()) {
+      resources.push({ ...listenerResource(listener, false), draining: true });
+    }
     for (const { message, updatedAt, source } of listeners.all()) {
       for (const table of messagesIn(message, routeConfiguration) as envoy.config.route.v3.RouteConfiguration[]) {
         resources.push({
@@ -85,10 +89,25 @@ export class ServerAdminContext implements AdminContext {
     for (const { name, message, version, updatedAt } of routes.all()) {
       resources.push({ type: routeConfiguration, name, message, lastUpdated: updatedAt, version });
     }
+    for (const { updatedAt, ...config } of extensionConfigs.all()) {
+      resources.push({ type: resourceType.extensionConfig, lastUpdated: updatedAt, ...config });
+    }
     for (const secret of this.server.secrets.resources()) {
       resources.push({ type: resourceType.secret, lastUpdated: this.startTime, ...secret });
     }
+    for (const type of [resourceType.cluster, resourceType.listener, resourceType.routes, resourceType.secret]) {
+      for (const [name, { message, version, reason, at }] of this.server.discovery.failures.of(type))
+        resources.push({ type, name, message, version, lastUpdated: at, refused: reason });
+    }
     return resources;
+  }
+
+  latestVersion(type: string): string | undefined {
+    return this.server.discovery.failures.latestVersion(type);
+  }
+
+  unready(): readonly UnreadyTargets[] {
+    return this.server.listeners.unready();
   }
 
   clusters(): readonly ClusterStatus[] {
@@ -143,7 +162,7 @@ function clusterResources(
   const about = { name, lastUpdated: updatedAt, ...(warming ? { warming } : {}) };
   return [
     { type: resourceType.cluster, message, ...about, ...version },
-    ...(warming ? [] : [{ type: resourceType.endpoints, message: assignment, ...about }]),
+    ...(warming ? [] : [{ type: resourceType.endpoints, message: assignment, ...about, ...version }]),
   ];
 }
 

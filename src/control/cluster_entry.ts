@@ -13,8 +13,8 @@ import type { HealthChecker } from '../health/health_checker.ts';
 import { HostWord, healthOfFlags, hostBase, isExcluded } from '../snapshot/layout.ts';
 import type { SnapshotPublisher } from '../snapshot/publisher.ts';
 import type { DecodedResource, Rejection, Subscription, SubscriptionFactory } from '../xds/subscription.ts';
-import type { HeldSecrets } from './secrets/secret_set.ts';
 import { type KnownHost, knownHosts, memberKey, memberKeys } from './known_hosts.ts';
+import type { HeldSecrets } from './secrets/secret_set.ts';
 
 type ClusterMessage = envoy.config.cluster.v3.Cluster;
 type Assignment = envoy.config.endpoint.v3.ClusterLoadAssignment;
@@ -61,6 +61,8 @@ export class ClusterEntry {
   private health: HealthChecker | undefined;
   private secrets: HeldSecrets | undefined;
   private stopped = false;
+  /** The assignment as it came. */
+  private lastTaken: AnyMessage | undefined;
   private readonly hostsKnown = Promise.withResolvers<void>();
 
   constructor(
@@ -193,8 +195,13 @@ export class ClusterEntry {
       this.hostsKnown.resolve();
       return [];
     }
+    if (resource.message === this.lastTaken) {
+      this.stats[CLUSTER.slot.update_no_rebuild]++;
+      return [];
+    }
     const diagnostics = checkResource(resource.message as AnyMessage, noClusters);
     if (diagnostics.errors.length > 0) return [{ resource: service, reason: reasonsOf(diagnostics) }];
+    this.lastTaken = resource.message;
     this.setHosts(resource.message as unknown as Assignment);
     this.hostsKnown.resolve();
     return [];

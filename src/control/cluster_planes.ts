@@ -3,16 +3,20 @@ import { durationMs } from '../common/duration.ts';
 import { healthOfFlags } from '../snapshot/layout.ts';
 import type { ControlPlaneHost, ControlPlanes } from '../xds/control_plane.ts';
 import type { ClusterSet } from './cluster_set.ts';
+import { controlPlaneTls } from './secrets/control_plane_tls.ts';
+import type { SecretSet } from './secrets/secret_set.ts';
 
 /** Envoy's default, milliseconds. */
 const defaultConnectTimeout = 5000;
 
 export class ClusterPlanes implements ControlPlanes {
   private readonly clusters: ClusterSet;
+  private readonly secrets: Pick<SecretSet, 'contentOf'>;
   private readonly turns = new Map<string, number>();
 
-  constructor(clusters: ClusterSet) {
+  constructor(clusters: ClusterSet, secrets: Pick<SecretSet, 'contentOf'>) {
     this.clusters = clusters;
+    this.secrets = secrets;
   }
 
   /** Healthy hosts in turn; when none is, all of them. */
@@ -25,6 +29,8 @@ export class ClusterPlanes implements ControlPlanes {
     const turn = this.turns.get(name) ?? 0;
     this.turns.set(name, turn + 1);
     const connectTimeout = durationMs(cluster.message.connectTimeout) ?? defaultConnectTimeout;
-    return { address: hosts[turn % hosts.length].address, tls: undefined, connectTimeout, stats: cluster.stats };
+    const { address, hostname } = hosts[turn % hosts.length];
+    const tls = controlPlaneTls(cluster.message, hostname, (ref) => this.secrets.contentOf(ref));
+    return { address, tls, connectTimeout, stats: cluster.stats };
   }
 }

@@ -38,6 +38,13 @@ interface Place {
   warming: ClusterEntry | undefined;
 }
 
+const clusterHistograms = [
+  'upstream_cx_connect_ms',
+  'upstream_cx_length_ms',
+  'upstream_rq_per_cx',
+  'upstream_rq_time',
+] as const;
+
 export class ClusterSet {
   private readonly parts: ClusterSetParts;
   private readonly entryParts: ClusterEntryParts;
@@ -96,6 +103,12 @@ export class ClusterSet {
     return this.places.get(name)?.active;
   }
 
+  /** What the cluster of this name was given last. */
+  latest(name: string): ClusterMessage | undefined {
+    const place = this.places.get(name);
+    return (place?.warming ?? place?.active)?.message;
+  }
+
   known(): ReadonlyMap<string, { readonly dynamic: boolean }> {
     return new Map([...this.places].map(([name, place]) => [name, (place.warming ?? place.active)!.source]));
   }
@@ -118,6 +131,8 @@ export class ClusterSet {
     if (place.warming !== undefined) place.warming.stop();
     else this.warmingCount++;
     const block = stats.block(CLUSTER, `cluster.${message.altStatName || message.name}.`);
+    // Workers make them with the first request; they are there before.
+    for (const name of clusterHistograms) stats.histogram(`cluster.${message.altStatName || message.name}.${name}`);
     const entry = new ClusterEntry(message, this.published(message), source, block, this.entryParts);
     place.warming = entry;
     this.places.set(message.name, place);

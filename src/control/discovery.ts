@@ -3,6 +3,7 @@ import type { envoy } from '../api/envoy_types.ts';
 import { factories } from '../extensions/registry.ts';
 import type { StatsStore } from '../spi/stats.ts';
 import type { ControlPlanes } from '../xds/control_plane.ts';
+import { FailedUpdates } from '../xds/failed_updates.ts';
 import { readLegacyReply } from '../xds/legacy_replies.ts';
 import { nodeForXds } from '../xds/node.ts';
 import { ClusterDiscovery } from '../xds/resource_types/clusters.ts';
@@ -17,6 +18,8 @@ export interface DiscoveryParts {
   readonly node: envoy.config.core.v3.Node;
   readonly planes: ControlPlanes;
   readonly stats: StatsStore;
+  /** Texts among the statistics, by name: versions, identifiers of control planes. */
+  readonly texts: Map<string, string>;
   readonly clusters: ClusterSet;
   readonly listeners: () => ListenerSet;
 }
@@ -26,25 +29,31 @@ const listenerType = 'envoy.config.listener.v3.Listener';
 
 export class Discovery {
   readonly subscriptions: SubscriptionFactory;
-  /** Versions that subscriptions accepted last, by the prefix of their statistics. */
-  readonly versions = new Map<string, string>();
+  readonly failures = new FailedUpdates();
   private readonly parts: DiscoveryParts;
   private readonly xds: XdsSubscriptions;
   private readonly running: Subscription[] = [];
 
   constructor(parts: DiscoveryParts) {
     this.parts = parts;
-    const { bootstrap, node, planes, stats } = parts;
+    const { bootstrap, node, planes, stats, texts } = parts;
     this.xds = new XdsSubscriptions({
       planes,
       stats,
       node: nodeForXds(node, 'envoy', factories),
       ads: bootstrap.dynamicResources?.adsConfig,
       random: Math.random,
-      onVersion: (prefix, version) => this.versions.set(prefix, version),
+      // A cluster that takes the place of one of its name goes on with what that one counted.
+      onVersion: (prefix, version) => {
+        if (version !== '' || !texts.has(`${prefix}version_text`)) texts.set(`${prefix}version_text`, version);
+      },
+      onIdentifier: (prefix, identifier) => texts.set(`${prefix}identifier`, identifier),
       readLegacy: (typeName, name, body) => readLegacyReply(typeName, name, body, bootstrap.defaultConfigSource),
     });
-    this.subscriptions = this.xds;
+    this.subscriptions = {
+      subscribe: (source, typeName, statPrefix, callbacks) =>
+        this.xds.subscribe(source, typeName, statPrefix, this.failures.watch(typeName, callbacks)),
+    };
   }
 
   /** Resolves when the first clusters are warm, or none came in time. */
@@ -58,6 +67,7 @@ export class Discovery {
         apply: (message, from) => clusters.apply(message, from),
         remove: (name) => clusters.remove(name),
         known: () => clusters.known(),
+        latest: (name) => clusters.latest(name),
       },
       resolve,
     );

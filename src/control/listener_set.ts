@@ -1,17 +1,22 @@
 /** The listeners of the process on the main thread: added, warmed, replaced and removed; their names and ports. */
 import { clone } from '@bufbuild/protobuf';
+import { xxhash64 } from '../../native-free/hash/xxhash64.ts';
 import { messagesIn } from '../api/any_types.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { encode, messageType } from '../api/registry.ts';
 import { addressOfMessage, ipAddress } from '../common/address.ts';
+import { discoveredExtensions } from '../common/discovered_extensions.ts';
+import { chainsGone, sameButChains } from '../common/listener_changes.ts';
 import { LISTENER_MANAGER } from '../common/stats/layouts.ts';
 import type { Address } from '../common/stream_info.ts';
 import { resourceType } from '../snapshot/layout.ts';
 import type { SnapshotPublisher } from '../snapshot/publisher.ts';
 import type { StatsStore } from '../spi/stats.ts';
+import type { ExtensionConfigSet } from '../xds/resource_types/extension_configs.ts';
 import type { RouteSet } from '../xds/resource_types/routes.ts';
 import { probeAddress } from './bind_probe.ts';
 import type { ResourceSource } from './cluster_entry.ts';
+import { DrainingListeners } from './draining_listeners.ts';
 import type { HeldSecrets } from './secrets/secret_set.ts';
 
 type ListenerMessage = envoy.config.listener.v3.Listener;
@@ -38,6 +43,8 @@ interface Entry extends KnownListener {
   readonly published: ListenerMessage;
   /** Undefined when it was never begun to be fetched. */
   secrets: HeldSecrets | undefined;
+  /** Names of Envoy's init targets of what else has not come yet. */
+  readonly awaited: Set<string>;
 }
 
 interface Place {
@@ -56,8 +63,11 @@ export interface ListenerSetParts {
   readonly publisher: SnapshotPublisher;
   readonly stats: StatsStore;
   readonly routes: RouteSet;
+  readonly extensionConfigs: ExtensionConfigSet;
   readonly secrets: (message: ListenerMessage) => HeldSecrets;
   readonly concurrency: number;
+  /** Milliseconds that connections of a listener have to end. */
+  readonly drainTime: number;
   /** Above 0 ports are shared with the process that serves now: trying them would take connections meant for it. */
   readonly restartEpoch: number;
   readonly onChange: () => void;
@@ -70,10 +80,13 @@ export class ListenerSet {
   /** What listeners of ours have or had: trying such an address would only find ourselves. */
   private readonly own = new Set<string>();
   private readonly warmingUp = new Set<Promise<void>>();
+  private readonly drained: DrainingListeners<Entry>;
+  private workersStarted = false;
 
   constructor(parts: ListenerSetParts) {
     this.parts = parts;
     this.stats = parts.stats.block(LISTENER_MANAGER, 'listener_manager.');
+    this.drained = new DrainingListeners(this.stats, parts.drainTime);
   }
 
   /** Those of the bootstrap; every address that is taken is reported. They warm from then on. */
@@ -114,7 +127,8 @@ export class ListenerSet {
     const place = this.places.get(name);
     if (place === undefined) return;
     this.places.delete(name);
-    for (const entry of [place.warming, place.active]) if (entry !== undefined) this.release(entry);
+    if (place.warming !== undefined) this.release(place.warming);
+    if (place.active !== undefined) this.letGo(place.active);
     this.stats[LISTENER_MANAGER.slot.listener_removed]++;
     if (place.active !== undefined) this.parts.publisher.remove(resourceType.listener, name);
     this.countPlaces();
@@ -135,6 +149,26 @@ export class ListenerSet {
     return [...this.places.values()].flatMap(({ warming }) => warming ?? []);
   }
 
+  /** Those that accept no more, their connections still ending. */
+  draining(): readonly KnownListener[] {
+    return this.drained.all();
+  }
+
+  /** What warms, and what it waits for, as Envoy calls it. */
+  unready(): { name: string; targets: string[] }[] {
+    return [...this.places.values()].flatMap(({ warming }) => {
+      if (warming === undefined) return [];
+      const hash = xxhash64(Buffer.from(encode(resourceType.listener, warming.message)).toString('latin1'));
+      const secrets = warming.secrets?.unsettled().map((name) => `shared target SdsApi ${name}`) ?? [];
+      const targets = [...secrets, ...warming.awaited];
+      return [{ name: `init manager Listener-local-init-manager ${warming.name} ${hash}`, targets }];
+    });
+  }
+
+  stop(): void {
+    this.drained.stop();
+  }
+
   known(): ReadonlyMap<string, { readonly dynamic: boolean }> {
     return new Map([...this.places].map(([name, place]) => [name, (place.warming ?? place.active)!.source]));
   }
@@ -151,6 +185,8 @@ export class ListenerSet {
   /** Gauges when the workers serve. */
   onWorkersStarted(): void {
     this.stats[LISTENER_MANAGER.slot.workers_started] = 1;
+    this.workersStarted = true;
+    this.countPlaces();
   }
 
   private async add(message: ListenerMessage, source: ResourceSource): Promise<string[]> {
@@ -173,7 +209,18 @@ export class ListenerSet {
     // Statistics keep the address that was asked for, as in Envoy, also where it had port 0.
     published.statPrefix ||= asked.text;
     const updatedAt = Date.now();
-    this.place({ name, address, additionalAddresses, message, published, source, updatedAt, stopped: false, secrets: undefined });
+    this.place({
+      name,
+      address,
+      additionalAddresses,
+      message,
+      published,
+      source,
+      updatedAt,
+      stopped: false,
+      secrets: undefined,
+      awaited: new Set(),
+    });
     return [];
   }
 
@@ -182,6 +229,8 @@ export class ListenerSet {
     const { slot } = LISTENER_MANAGER;
     const isNew = place.active === undefined && place.warming === undefined;
     this.stats[isNew ? slot.listener_added : slot.listener_modified]++;
+    if (place.active !== undefined && sameButChains(place.active.published, entry.published))
+      this.stats[slot.listener_in_place_updated]++;
     if (place.warming !== undefined) this.release(place.warming);
     place.warming = entry;
     this.places.set(entry.name, place);
@@ -199,28 +248,53 @@ export class ListenerSet {
     place.active = entry;
     this.parts.publisher.setListener(entry.published, entry.name);
     entry.secrets?.release();
-    if (former !== undefined) this.release(former);
+    if (former !== undefined) this.letGo(former, entry);
     this.countPlaces();
     this.parts.onChange();
   }
 
+  /** What it names stays until its connections have ended; those of chains that `successor` keeps stay with that. */
+  private letGo(former: Entry, successor?: Entry): void {
+    const release = (): void => {
+      this.release(former);
+      this.parts.onChange();
+    };
+    if (!this.workersStarted) release();
+    else if (successor === undefined || !sameButChains(former.published, successor.published))
+      this.drained.add(former, release);
+    else {
+      const gone = chainsGone(former.published, successor.published);
+      if (gone === 0) release();
+      else this.drained.addChains(gone, release);
+    }
+  }
+
   /** Resolves when all it names is there, or will not come in time. */
   private async acquire(entry: Entry): Promise<void> {
-    const { routes, secrets } = this.parts;
-    const wanted = routesOf(entry.message).map(({ rds, statPrefix }) => routes.acquire(rds, statPrefix));
+    const { routes, extensionConfigs, secrets } = this.parts;
+    const wanted = routesOf(entry.message).map(async ({ rds, statPrefix }) => {
+      const target = `shared target RdsRouteConfigSubscription RDS init ${rds.routeConfigName}`;
+      entry.awaited.add(target);
+      await routes.acquire(rds, statPrefix);
+      entry.awaited.delete(target);
+    });
+    const extensions = discoveredExtensions(entry.message).map((extension) => extensionConfigs.acquire(extension));
     entry.secrets = secrets(entry.published);
-    await Promise.all([...wanted, entry.secrets.settled]);
+    await Promise.all([...wanted, ...extensions, entry.secrets.settled]);
   }
 
   private release({ message, secrets }: Entry): void {
     for (const { rds } of routesOf(message)) this.parts.routes.release(rds);
+    for (const extension of discoveredExtensions(message)) this.parts.extensionConfigs.release(extension);
     secrets?.release();
   }
 
   private countPlaces(): void {
     const { slot } = LISTENER_MANAGER;
-    this.stats[slot.total_listeners_active] = this.all().length;
-    this.stats[slot.total_listeners_warming] = this.warming().length;
+    const [active, warming] = [this.all().length, this.warming().length];
+    // Envoy counts what warms as active until its workers start.
+    this.stats[slot.total_listeners_active] = this.workersStarted ? active : active + warming;
+    this.stats[slot.total_listeners_warming] = this.workersStarted ? warming : 0;
   }
 
   /** Where an address listens in the end, written into its message too; or why it cannot. */

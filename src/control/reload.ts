@@ -102,7 +102,9 @@ export class Reloader {
     const former = this.loaded.bootstrap!;
     return changedFields(former, next.bootstrap!)
       .filter((name) => !takenUp.has(name))
-      .map((name) => next.diagnose('warning', name, `'${name}' has changed: that takes a restart, the former stays in use`));
+      .map((name) =>
+        next.diagnose('warning', name, `'${name}' has changed: that takes a restart, the former stays in use`),
+      );
   }
 
   private async apply(former: Bootstrap, next: Bootstrap): Promise<void> {
@@ -121,7 +123,9 @@ export class Reloader {
     );
     const source = { dynamic: false, version: '' };
     // New clusters are there before a route leads to them, old ones until none does.
-    await Promise.all([...changedClusters.added, ...changedClusters.changed].map((each) => clusters.apply(each, source)));
+    await Promise.all(
+      [...changedClusters.added, ...changedClusters.changed].map((each) => clusters.apply(each, source)),
+    );
     this.makeRoom(changedListeners);
     for (const each of [...changedListeners.added, ...changedListeners.changed]) {
       const reason = await listeners.apply(each, source);
@@ -153,7 +157,8 @@ export class Reloader {
     const changed: T[] = [];
     for (const [name, message] of next) {
       const before = former.get(name);
-      if (known.get(name)?.dynamic === true) log.warn(`reload: ${kind} '${name}' is served by discovery, the file's is left out`);
+      if (known.get(name)?.dynamic === true)
+        log.warn(`reload: ${kind} '${name}' is served by discovery, the file's is left out`);
       else if (before === undefined) added.push(message);
       else if (!same(before, message)) changed.push(message);
     }

@@ -1,16 +1,24 @@
-/** The runtime of the process (control path): layers of values, a later one over an earlier; the admin layer may be changed. */
-import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+/** The runtime of the process (control path): layers of values, a later one over an earlier; those on disk, from a control plane and of the admin interface change. */
 import type { envoy } from '../api/envoy_types.ts';
-import { denominators, Runtime, type RuntimeValue, type RuntimeValues } from '../common/runtime.ts';
+import { logger } from '../common/log.ts';
+import { Runtime, type RuntimeValue, type RuntimeValues } from '../common/runtime.ts';
 import { RUNTIME } from '../common/stats/layouts.ts';
 import type { StatsStore } from '../spi/stats.ts';
+import { RuntimeLayerDiscovery } from '../xds/resource_types/runtime_layers.ts';
+import type { Subscription, SubscriptionFactory } from '../xds/subscription.ts';
+import { readRuntimeFolder, runtimeFolder, watchRuntimeLink } from './runtime_folder.ts';
+import { flatten, valueOfText } from './runtime_values.ts';
+
+const log = logger('runtime');
 
 type LayeredRuntime = envoy.config.bootstrap.v3.LayeredRuntime;
+type Values = Map<string, RuntimeValue>;
 
 interface Layer {
   readonly name: string;
-  readonly isAdmin: boolean;
-  readonly values: Map<string, RuntimeValue>;
+  readonly specifier: envoy.config.bootstrap.v3.RuntimeLayer['layerSpecifier'];
+  /** Undefined: a layer on disk whose folder is not there, or cannot be read. */
+  values: Values | undefined;
 }
 
 /** One key as `/runtime` shows it: its text in each layer, empty where it has none. */
@@ -23,131 +31,173 @@ export interface RuntimeEntry {
 export class RuntimeLayers {
   private layers: readonly Layer[];
   private readonly stats: Float64Array;
+  private readonly serviceCluster: string;
+  private watchers: { close(): void }[] = [];
+  private running: Subscription[] = [];
+  private following: { subscriptions: SubscriptionFactory; onChange: () => void } | undefined;
   /** The values that hold, kept as they change. */
   readonly current: Runtime = new Runtime();
 
-  /** A runtime without layers has one for the admin interface; no runtime at all has none. */
-  constructor(message: LayeredRuntime | undefined, store: StatsStore) {
+  /** `serviceCluster` is what layers on disk may be told apart by. */
+  constructor(message: LayeredRuntime | undefined, store: StatsStore, serviceCluster = '') {
     this.stats = store.block(RUNTIME, 'runtime.');
+    this.serviceCluster = serviceCluster;
     this.layers = layersOf(message);
     // Envoy loads once when it starts and again when its layers are complete.
-    this.count();
-    this.count();
+    this.load();
+    this.load();
   }
 
+  /** Names of the layers that there are. */
   get layerNames(): readonly string[] {
-    return this.layers.map((layer) => layer.name);
+    return this.present.map((layer) => layer.name);
   }
 
   /** What holds now, for workers. */
   values(): RuntimeValues {
-    return new Map(this.layers.flatMap((layer) => [...layer.values]));
+    return new Map(this.present.flatMap(({ values }) => [...values]));
   }
 
   entries(): readonly RuntimeEntry[] {
+    const { present } = this;
     return [...this.values()].map(([key, { text }]) => ({
       key,
-      layerValues: this.layers.map((layer) => layer.values.get(key)?.text ?? ''),
+      layerValues: present.map(({ values }) => values.get(key)?.text ?? ''),
       finalValue: text,
     }));
   }
 
   /** Sets keys in the admin layer; an empty text takes a key out of it. False when there is no admin layer. */
   modify(changes: Iterable<readonly [key: string, text: string]>): boolean {
-    const admin = this.layers.find((layer) => layer.isAdmin);
+    const admin = this.layers.find(({ specifier }) => specifier.case === 'adminLayer');
     if (admin === undefined) return false;
     for (const [key, text] of changes) {
-      if (text === '') admin.values.delete(key);
-      else admin.values.set(key, valueOfText(text));
+      if (text === '') admin.values!.delete(key);
+      else admin.values!.set(key, valueOfText(text));
     }
-    this.count();
+    this.load();
     return true;
   }
 
-  /** Takes the layers of a bootstrap that was loaded again; what was set through the admin interface stays. */
-  replace(message: LayeredRuntime | undefined): void {
-    const before = this.layers.find((layer) => layer.isAdmin);
-    this.layers = layersOf(message);
-    const admin = this.layers.find((layer) => layer.isAdmin);
-    for (const [key, value] of before?.values ?? []) admin?.values.set(key, value);
-    this.count();
+  /**
+   * Follows the layers on disk and those of control planes from now on, and tells of every change. Resolves when every control
+   * plane has answered, or did not in time.
+   */
+  async follow(subscriptions: SubscriptionFactory, onChange: () => void): Promise<void> {
+    this.following = { subscriptions, onChange };
+    await this.followLayers(subscriptions);
   }
 
-  private count(): void {
+  /** Takes the layers of a bootstrap that was loaded again; what the admin interface and control planes have set stays. */
+  replace(message: LayeredRuntime | undefined): void {
+    const former = new Map(this.layers.map((layer) => [layerKey(layer), layer.values]));
+    this.stop();
+    this.layers = layersOf(message);
+    for (const layer of this.layers) {
+      if (layer.specifier.case !== 'staticLayer') layer.values = former.get(layerKey(layer)) ?? layer.values;
+    }
+    this.load();
+    if (this.following !== undefined) void this.followLayers(this.following.subscriptions);
+  }
+
+  stop(): void {
+    for (const watcher of this.watchers) watcher.close();
+    for (const subscription of this.running) subscription.stop();
+    this.watchers = [];
+    this.running = [];
+  }
+
+  private async followLayers(subscriptions: SubscriptionFactory): Promise<void> {
+    const answers: Promise<void>[] = [];
+    for (const layer of this.layers) {
+      const { specifier } = layer;
+      if (specifier.case === 'diskLayer') {
+        this.watchers.push(watchRuntimeLink(specifier.value.symlinkRoot, () => this.reload()));
+      } else if (specifier.case === 'rtdsLayer') {
+        answers.push(this.subscribe(layer, specifier.value, subscriptions));
+      }
+    }
+    await Promise.all(answers);
+  }
+
+  private get present(): { readonly name: string; readonly values: Values }[] {
+    return this.layers.flatMap(({ name, values }) => (values === undefined ? [] : [{ name, values }]));
+  }
+
+  private subscribe(
+    layer: Layer,
+    { name, rtdsConfig }: envoy.config.bootstrap.v3.RuntimeLayer_RtdsLayer,
+    subscriptions: SubscriptionFactory,
+  ): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const callbacks = new RuntimeLayerDiscovery(
+      name,
+      (struct) => {
+        const values: Values = new Map();
+        flatten('', struct, values);
+        layer.values = values;
+        this.reload();
+      },
+      resolve,
+    );
+    const subscription = subscriptions.subscribe(
+      rtdsConfig!,
+      'envoy.service.runtime.v3.Runtime',
+      'runtime.',
+      callbacks,
+    );
+    this.running.push(subscription);
+    subscription.start(new Set([name]));
+    return promise;
+  }
+
+  private reload(): void {
+    this.load();
+    this.following?.onChange();
+  }
+
+  private load(): void {
     const { stats, layers } = this;
     const { slot } = RUNTIME;
+    let onDisk = 0;
+    let failed = 0;
+    for (const layer of layers) {
+      if (layer.specifier.case !== 'diskLayer') continue;
+      layer.values = undefined;
+      try {
+        layer.values = readRuntimeFolder(runtimeFolder(layer.specifier.value, this.serviceCluster));
+        if (layer.values !== undefined) onDisk++;
+      } catch (error) {
+        failed++;
+        log.warn(`error loading runtime values for layer ${layer.name} from disk: ${(error as Error).message}`);
+      }
+    }
     const values = this.values();
     this.current.load(values);
-    stats[slot.load_success]++;
-    stats[slot.override_dir_not_exists]++;
-    stats[slot.num_layers] = layers.length;
+    stats[failed === 0 ? slot.load_success : slot.load_error]++;
+    stats[onDisk > 1 ? slot.override_dir_exists : slot.override_dir_not_exists]++;
+    stats[slot.num_layers] = this.present.length;
     stats[slot.num_keys] = values.size;
-    stats[slot.admin_overrides_active] = layers.some((layer) => layer.isAdmin && layer.values.size > 0) ? 1 : 0;
+    const overridden = layers.some(({ specifier, values: own }) => specifier.case === 'adminLayer' && own!.size > 0);
+    stats[slot.admin_overrides_active] = overridden ? 1 : 0;
   }
 }
 
+/** A runtime without layers has one for the admin interface; no runtime at all has none. */
 function layersOf(message: LayeredRuntime | undefined): Layer[] {
-  const layers = message?.layers.map(makeLayer) ?? [];
-  if (message !== undefined && layers.length === 0) layers.push({ name: '', isAdmin: true, values: new Map() });
-  return layers;
+  if (message === undefined) return [];
+  if (message.layers.length > 0) return message.layers.map(makeLayer);
+  return [{ name: '', specifier: { case: 'adminLayer', value: {} as never }, values: new Map() }];
 }
 
-function makeLayer({ name, layerSpecifier: layer }: envoy.config.bootstrap.v3.RuntimeLayer): Layer {
-  const values = new Map<string, RuntimeValue>();
-  if (layer.case === 'staticLayer') flatten('', layer.value, values);
-  return { name, isAdmin: layer.case === 'adminLayer', values };
+/** What is not in the bootstrap itself goes over to the layer of the same key; a static layer is its own. */
+function layerKey({ name, specifier }: Layer): string {
+  if (specifier.case === 'adminLayer') return 'admin';
+  return specifier.case === 'rtdsLayer' ? `rtds ${specifier.value.name}` : `${specifier.case} ${name}`;
 }
 
-/** Nested structs are keys joined by dots; a struct that is a fraction, or empty, is a value. */
-function flatten(prefix: string, struct: JsonObject, into: Map<string, RuntimeValue>): void {
-  for (const [name, value] of Object.entries(struct)) {
-    const key = prefix === '' ? name : `${prefix}.${name}`;
-    if (isStruct(value) && Object.keys(value).length > 0 && fractionOf(value) === undefined) flatten(key, value, into);
-    else into.set(key, valueOfJson(value));
-  }
-}
-
-function valueOfJson(value: JsonValue): RuntimeValue {
-  if (typeof value === 'string') return valueOfText(value);
-  if (typeof value === 'number') return { text: String(value), number: value };
-  if (typeof value === 'boolean') return { text: String(value), boolean: value };
-  return { text: JSON.stringify(value), fraction: isStruct(value) ? fractionOf(value) : undefined };
-}
-
-/** A text is read as a number, a truth value or a fraction, whichever it is. */
-function valueOfText(text: string): RuntimeValue {
-  const trimmed = text.trim();
-  if (trimmed !== '' && /^[-+]?[\d.]+(e[-+]?\d+)?$/i.test(trimmed) && !Number.isNaN(Number(trimmed))) {
-    return { text, number: Number(trimmed) };
-  }
-  if (/^(true|false)$/i.test(trimmed)) return { text, boolean: trimmed.toLowerCase() === 'true' };
-  return { text, fraction: fractionOfText(trimmed) };
-}
-
-/** `{"numerator": 1, "denominator": "HUNDRED"}`, or the same as YAML writes it in one line or in two. */
-function fractionOfText(text: string): RuntimeValue['fraction'] {
-  const fields = text.replaceAll(/[{}"']/g, ' ').split(/[,\n]/);
-  const struct: Record<string, JsonValue> = {};
-  for (const field of fields) {
-    const [, name, value] = /^\s*(numerator|denominator)\s*:\s*(\w+)\s*$/.exec(field) ?? [];
-    if (name === undefined) return undefined;
-    struct[name] = /^\d+$/.test(value) ? Number(value) : value;
-  }
-  return fractionOf(struct);
-}
-
-const denominatorNames = ['HUNDRED', 'TEN_THOUSAND', 'MILLION'];
-
-/** Undefined unless the struct holds nothing but a FractionalPercent. */
-function fractionOf(struct: JsonObject): RuntimeValue['fraction'] {
-  const { numerator = 0, denominator = 0, ...others } = struct;
-  if (Object.keys(others).length > 0 || Object.keys(struct).length === 0 || typeof numerator !== 'number')
-    return undefined;
-  const index = typeof denominator === 'number' ? denominator : denominatorNames.indexOf(String(denominator));
-  const found = denominators[index];
-  return found === undefined ? undefined : { numerator, denominator: found };
-}
-
-function isStruct(value: JsonValue): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function makeLayer({ name, layerSpecifier: specifier }: envoy.config.bootstrap.v3.RuntimeLayer): Layer {
+  const values: Values = new Map();
+  if (specifier.case === 'staticLayer') flatten('', specifier.value, values);
+  return { name, specifier, values };
 }

@@ -15,6 +15,7 @@ import { HealthChecker } from '../health/health_checker.ts';
 import { HEALTH_CHECK } from '../health/stats.ts';
 import { makeWords, mostClusters, mostHosts } from '../snapshot/layout.ts';
 import { SnapshotPublisher } from '../snapshot/publisher.ts';
+import { ExtensionConfigSet } from '../xds/resource_types/extension_configs.ts';
 import { RouteSet } from '../xds/resource_types/routes.ts';
 import { AdminAccessLog } from './admin/access_log.ts';
 import type { DrainOptions, ServerState } from './admin/context.ts';
@@ -56,6 +57,7 @@ export class Server {
   readonly clusters: ClusterSet;
   readonly listeners: ListenerSet;
   readonly routes: RouteSet;
+  readonly extensionConfigs: ExtensionConfigSet;
   readonly runtime: RuntimeLayers;
   readonly secrets: SecretSet;
   readonly startTime = Date.now();
@@ -69,7 +71,7 @@ export class Server {
   private readonly listenerDrain: ListenerDrain;
   private admin: AdminServer | undefined;
   private adminLog: AdminAccessLog | undefined;
-  private readonly discovery: Discovery;
+  readonly discovery: Discovery;
   private readonly reloader: Reloader;
   private stopped = false;
   private publishing = false;
@@ -101,7 +103,7 @@ export class Server {
     this.publisher.observer = this.secrets;
     this.stats.onLook(() => this.serverStats.setExpiry(this.secrets.refreshGauges(Date.now())));
     this.serverStats = new ServerStats(this.store, this.stats, options.concurrency, () => this.state);
-    this.runtime = new RuntimeLayers(bootstrap.layeredRuntime, this.store);
+    this.runtime = new RuntimeLayers(bootstrap.layeredRuntime, this.store, this.node.cluster);
     this.clusters = new ClusterSet({
       publisher: this.publisher,
       resolver,
@@ -119,8 +121,9 @@ export class Server {
     this.discovery = new Discovery({
       bootstrap,
       node: this.node,
-      planes: new ClusterPlanes(this.clusters),
+      planes: new ClusterPlanes(this.clusters, this.secrets),
       stats: this.store,
+      texts: this.stats.texts,
       clusters: this.clusters,
       listeners: () => this.listeners,
     });
@@ -131,12 +134,21 @@ export class Server {
       clusters: () => this.clusters.names(),
       onChange: () => this.publishSoon(),
     });
+    this.extensionConfigs = new ExtensionConfigSet({
+      publisher: this.publisher,
+      stats: this.store,
+      subscriptions: () => this.discovery.subscriptions,
+      clusters: () => this.clusters.names(),
+      onChange: () => this.publishSoon(),
+    });
     this.listeners = new ListenerSet({
       publisher: this.publisher,
       stats: this.store,
       routes: this.routes,
+      extensionConfigs: this.extensionConfigs,
       secrets: (message) => this.secrets.holdForListener(message),
       concurrency: options.concurrency,
+      drainTime: options.drainTimeS * 1000,
       restartEpoch: options.restartEpoch,
       onChange: () => this.publishSoon(),
     });
@@ -206,6 +218,7 @@ export class Server {
       throw new StartError(errors);
     }
     await this.clusters.start(staticResources?.clusters ?? []);
+    await this.runtime.follow(this.discovery.subscriptions, () => this.onRuntimeChanged());
     await this.discovery.startClusters();
     log.info('all clusters initialized. initializing init manager');
     await this.discovery.startListeners();
@@ -219,6 +232,10 @@ export class Server {
     const interval = durationMs(this.bootstrap.statsFlushInterval) ?? 5000;
     this.flushTimer = setInterval(() => void this.flushHistograms(), interval);
     this.flushTimer.unref();
+  }
+
+  private onRuntimeChanged(): void {
+    this.workers.broadcast({ kind: 'runtime', values: this.runtime.values() });
   }
 
   /** Why it does not listen, or empty. While the process before us has the address, it is tried until that one ends. */
@@ -315,7 +332,10 @@ export class Server {
     clearInterval(this.flushTimer);
     this.listenerDrain.stop();
     this.discovery.stop();
+    this.runtime.stop();
     this.routes.stop();
+    this.listeners.stop();
+    this.extensionConfigs.stop();
     this.clusters.stop();
     this.secrets.stop();
     await this.workers.stop();

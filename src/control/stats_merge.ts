@@ -15,6 +15,12 @@ export interface StatValue {
   readonly used: boolean;
 }
 
+/** A text among the statistics, e.g. the version of a subscription. */
+export interface TextReadout {
+  readonly name: string;
+  readonly value: string;
+}
+
 /** The slots of one scope in all threads: a block, or a single counter or gauge. */
 interface Group {
   readonly gauges: readonly boolean[];
@@ -42,6 +48,8 @@ export interface StatsSource {
 
 /** Merges the statistics of threads by full name. Gauges are summed too: one that is the process's own has one writer. */
 export class StatsMerge {
+  /** By name; the main thread's own. */
+  readonly texts = new Map<string, string>();
   private readonly names = new Names();
   private readonly tagged = new Map<string, TaggedName>();
   private readonly tagLists = new Map<string, TaggedName['tags']>();
@@ -74,6 +82,11 @@ export class StatsMerge {
     });
   }
 
+  /** All texts, sorted by name. */
+  textReadouts(): TextReadout[] {
+    return [...this.texts].map(([name, value]) => ({ name, value })).sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
   /** One counter or gauge; undefined when there is none of that name. */
   value(name: string): number | undefined {
     this.look();
@@ -100,7 +113,8 @@ export class StatsMerge {
 
   /** Begins a new interval with what all threads recorded since the last one; Envoy does so every stats_flush_interval. */
   mergeHistograms(intervals: Iterable<HistogramInterval>): void {
-    for (const histogram of this.allHistograms()) {
+    // Those that nobody has entered yet have no values either.
+    for (const histogram of this.names.histograms.values()) {
       if (histogram.interval.count > 0) histogram.startInterval();
     }
     for (const [name, pairs] of intervals) this.names.histogram(name).add(pairs);

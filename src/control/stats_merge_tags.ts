@@ -97,6 +97,7 @@ const byScope: ReadonlyMap<string, readonly Rule[]> = new Map<string, readonly R
       ['envoy.http_conn_manager_prefix', tokens('http.$.**')],
     ],
   ],
+  ['sds', [['envoy.xds_resource_name', pattern(String.raw`^sds\.((.+)\.)\w+$`)]]],
   [
     'listener',
     [

@@ -11,7 +11,8 @@ interface Subcommand {
 
 const subcommands: Readonly<Record<string, Subcommand>> = {
   convert: {
-    usage: 'nuncio convert FILE\n  prints a v1, v2 or v3 configuration, of any format, as v3 YAML with a comment for each change',
+    usage:
+      'nuncio convert FILE\n  prints a v1, v2 or v3 configuration, of any format, as v3 YAML with a comment for each change',
     run: convert,
   },
   'demo-eds': {
@@ -49,7 +50,8 @@ async function convert(operands: readonly string[]): Promise<number> {
   if (complaints.length > 0) process.stderr.write(`${renderDiagnostics(complaints, process.stderr.isTTY === true)}\n`);
   if (yaml === undefined) return 1;
   process.stdout.write(yaml);
-  if (objections.length > 0) process.stderr.write('\nIt was converted; the errors above are what nuncio has against it.\n');
+  if (objections.length > 0)
+    process.stderr.write('\nIt was converted; the errors above are what nuncio has against it.\n');
   return 0;
 }
 

@@ -6,6 +6,7 @@ import { logger } from '../common/log.ts';
 import type { RuntimeValues } from '../common/runtime.ts';
 import type { HistogramInterval } from '../common/stats/histogram.ts';
 import { makeWords, type SnapshotDelta } from '../snapshot/layout.ts';
+import { packSnapshot } from '../snapshot/packed.ts';
 import type { Crash, FromWorker, ToWorker, WorkerTask } from '../spi/worker_messages.ts';
 import { mostSockets } from './descriptor_limit.ts';
 import { HeartbeatWatch } from './heartbeat.ts';
@@ -109,7 +110,7 @@ export class WorkerPool {
   }
 
   publish(delta: SnapshotDelta): void {
-    this.broadcast({ kind: 'snapshot', delta });
+    this.broadcast({ kind: 'snapshot', snapshot: packSnapshot(delta) });
   }
 
   /**
@@ -204,7 +205,7 @@ export class WorkerPool {
       words: options.words.buffer as SharedArrayBuffer,
       ledger: member.ledger.buffer as SharedArrayBuffer,
       pulse: member.pulse.buffer as SharedArrayBuffer,
-      snapshot: options.everything(),
+      snapshot: packSnapshot(options.everything()),
       runtime: options.runtime(),
       mostSockets: this.mostSockets,
       concurrency: options.concurrency,

@@ -1,5 +1,6 @@
 /** Every extension nuncio has, one line each; looked up by the type of its configuration, or by an old name. */
 import type { ExtensionFactory } from '../spi/extension.ts';
+import { factory as celAccessLogFilter } from './access_log_filters/cel/config.ts';
 import { factory as fileAccessLog } from './access_loggers/file/config.ts';
 import { stderrFactory as stderrAccessLog, stdoutFactory as stdoutAccessLog } from './access_loggers/stream/config.ts';
 import { factory as fault } from './filters/http/fault/config.ts';
@@ -52,6 +53,7 @@ export const factories: readonly ExtensionFactory[] = [
   fileAccessLog,
   stdoutAccessLog,
   stderrAccessLog,
+  celAccessLogFilter,
   downstreamTls,
   upstreamTls,
 ];

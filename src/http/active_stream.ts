@@ -351,7 +351,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     this.responseStarted = true;
     this.timers.lastActivity = now;
     info.responseCode = head.status;
-    if (info.responseCodeDetails === '') info.responseCodeDetails = 'via_upstream';
+    if (info.responseCodeDetails === '' && !this.filters.answered) info.responseCodeDetails = 'via_upstream';
     this.timers.stopRequestTimeout();
     mutateResponseHeaders(head, this.request, config, this.upgraded, this.connectionOption(head));
     info.firstDownstreamByteSent = now;

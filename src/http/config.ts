@@ -187,7 +187,10 @@ export function compileConfig(
     localReply:
       message.localReplyConfig === undefined
         ? undefined
-        : new LocalReplyConfig(message.localReplyConfig, context.runtime),
+        : new LocalReplyConfig(message.localReplyConfig, {
+            runtime: context.runtime,
+            extension: (config) => context.extension(config),
+          }),
     localAddress: localAddress(),
     generateRequestId: message.generateRequestId ?? true,
     preserveExternalRequestId: message.preserveExternalRequestId,

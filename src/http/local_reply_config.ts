@@ -1,11 +1,10 @@
 /** local_reply_config compiled: how a connection manager changes the answers it or its filters give themselves. */
 import type { ResponseHead } from '../../native-free/headers/header_map.ts';
 import type { envoy } from '../api/envoy_types.ts';
-import { type AccessLogFilter, compileAccessLogFilter } from '../common/access_log/filter.ts';
+import { type AccessLogFilter, type AccessLogFilterDeps, compileAccessLogFilter } from '../common/access_log/filter.ts';
 import { readDataSource } from '../common/formatter/data_source.ts';
 import { compileReplyFormat, formatReply, type ReplyFormat } from '../common/formatter/reply_format.ts';
 import { compileHeaderMutations, type HeaderMutations } from '../common/header_mutation.ts';
-import type { Runtime } from '../common/runtime.ts';
 import { toWire } from '../common/wire_string.ts';
 import type { FormatContext } from '../spi/format.ts';
 
@@ -25,8 +24,8 @@ export class LocalReplyConfig {
   private readonly format: ReplyFormat | undefined;
 
   /** Throws on what configuration validation refuses. */
-  constructor(message: Message, runtime?: Runtime) {
-    this.mappers = message.mappers.map((mapper) => new ResponseMapper(mapper, runtime));
+  constructor(message: Message, deps?: AccessLogFilterDeps) {
+    this.mappers = message.mappers.map((mapper) => new ResponseMapper(mapper, deps));
     this.format = message.bodyFormat === undefined ? undefined : compileReplyFormat(message.bodyFormat);
   }
 
@@ -49,8 +48,8 @@ class ResponseMapper {
   private readonly status: number | undefined;
   private readonly mutations: HeaderMutations;
 
-  constructor(message: Mapper, runtime: Runtime | undefined) {
-    this.matches = message.filter === undefined ? () => true : compileAccessLogFilter(message.filter, runtime);
+  constructor(message: Mapper, deps: AccessLogFilterDeps | undefined) {
+    this.matches = message.filter === undefined ? () => true : compileAccessLogFilter(message.filter, deps);
     this.format = message.bodyFormatOverride === undefined ? undefined : compileReplyFormat(message.bodyFormatOverride);
     this.status = message.statusCode;
     this.body = message.body === undefined ? undefined : bodyOf(message.body);

@@ -9,7 +9,7 @@ import type { ListenerDrain } from './listener_drain.ts';
 /** One chain; it never changes, so that connections can stay with it while the listener gets other ones. */
 export interface FilterChain {
   readonly name: string;
-  readonly metadata: Metadata | undefined;
+  readonly metadata?: Metadata | undefined;
   /** Of its message: chains of equal content are one and the same to an update. */
   readonly hash: string;
   /** Secures the connections of its clients; undefined: plain. */

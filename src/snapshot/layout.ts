@@ -124,9 +124,8 @@ export interface ResourceEntry {
   readonly name: string;
   /** Hash of the bytes: an unchanged resource is not compiled again. */
   readonly hash: string;
-  readonly bytes: SharedArrayBuffer;
-  readonly offset: number;
-  readonly length: number;
+  /** On a worker in shared memory, which is given up with the message that brought it. */
+  readonly bytes: Uint8Array;
   /** Slot of a cluster's words; a listener counts its connections in such words too. */
   readonly slot: number;
   /** Slots of the hosts of a ClusterLoadAssignment, in the order of its endpoints. */
@@ -148,6 +147,8 @@ export const resourceType = {
   secret: 'envoy.extensions.transport_sockets.tls.v3.Secret',
   /** Named by `routeKey`. */
   routes: 'envoy.config.route.v3.RouteConfiguration',
+  /** Named by `extensionKey` of common/discovered_extensions.ts; without a configuration while there is none. */
+  extensionConfig: 'envoy.config.core.v3.TypedExtensionConfig',
 } as const;
 
 /** The name of a route configuration among the published ones: two sources may have one of the same name. */

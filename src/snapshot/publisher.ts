@@ -31,7 +31,7 @@ export class SnapshotPublisher {
   private readonly slotOfHost = new Map<string, number>();
   private readonly hostOfSlot = new Map<number, string>();
   private changed = new Map<Key, ResourceEntry>();
-  private removed: { type: string; name: string }[] = [];
+  private removed = new Map<Key, { type: string; name: string }>();
   /** Slots of hosts that went, with the first generation that does not name them: free when every worker runs it. */
   private readonly retired = new Map<number, number>();
   /** As above, slots of clusters and listeners. */
@@ -75,7 +75,7 @@ export class SnapshotPublisher {
     if (entry === undefined) return;
     this.resources.delete(key);
     this.changed.delete(key);
-    this.removed.push({ type, name });
+    this.removed.set(key, { type, name });
     if (type === resourceType.cluster) this.remove(resourceType.endpoints, name);
     if (type === resourceType.endpoints) this.retireHosts(entry.hostSlots);
     else if (type === resourceType.cluster || type === resourceType.listener)
@@ -123,11 +123,15 @@ export class SnapshotPublisher {
 
   /** What changed since the last call as a new generation; undefined when nothing did. */
   publish(): SnapshotDelta | undefined {
-    if (this.changed.size === 0 && this.removed.length === 0) return undefined;
+    if (this.changed.size === 0 && this.removed.size === 0) return undefined;
     this.generation++;
-    const delta = { generation: this.generation, changed: [...this.changed.values()], removed: this.removed };
+    const delta = {
+      generation: this.generation,
+      changed: [...this.changed.values()],
+      removed: [...this.removed.values()],
+    };
     this.changed = new Map();
-    this.removed = [];
+    this.removed = new Map();
     return delta;
   }
 
@@ -161,15 +165,13 @@ export class SnapshotPublisher {
   }
 
   private put(type: string, name: string, bytes: Uint8Array, slot: number, hostSlots: number[]): void {
-    const hash = createHash('sha256').update(bytes).update(hostSlots.join()).digest('base64url');
+    const hash = createHash('sha256').update(bytes).update(`${slot} ${hostSlots.join()}`).digest('base64url');
     const key = keyOf(type, name);
     if (this.resources.get(key)?.hash === hash) return;
-    const shared = new SharedArrayBuffer(bytes.length);
-    new Uint8Array(shared).set(bytes);
-    const entry = { type, name, hash, bytes: shared, offset: 0, length: bytes.length, slot, hostSlots };
+    const entry = { type, name, hash, bytes, slot, hostSlots };
     this.resources.set(key, entry);
     this.changed.set(key, entry);
-    this.removed = this.removed.filter((gone) => gone.type !== type || gone.name !== name);
+    this.removed.delete(key);
   }
 
   private slotsOf(message: envoy.config.endpoint.v3.ClusterLoadAssignment, moving: boolean): number[] {

@@ -4,6 +4,5 @@ import type { ResourceEntry } from './layout.ts';
 
 /** Decodes from a copy: protobuf strings cannot be decoded out of shared memory. */
 export function readResource(entry: ResourceEntry): unknown {
-  const shared = new Uint8Array(entry.bytes, entry.offset, entry.length);
-  return decode(entry.type, new Uint8Array(shared));
+  return decode(entry.type, new Uint8Array(entry.bytes));
 }

@@ -11,6 +11,7 @@ export type ExtensionCategory =
   | 'envoy.filters.http'
   | 'envoy.filters.listener'
   | 'envoy.access_loggers'
+  | 'envoy.access_loggers.extension_filters'
   | 'envoy.transport_sockets';
 
 /**

@@ -1,6 +1,7 @@
 /** What a worker lends to the extensions it hosts. */
 
 import type { envoy } from '../api/envoy_types.ts';
+import type { DiscoveredKind } from '../common/discovered_extensions.ts';
 import type { NamedWords } from '../common/named_words.ts';
 import type { Runtime } from '../common/runtime.ts';
 import type { ConnectionInfo } from '../common/stream_info.ts';
@@ -11,6 +12,8 @@ import type { ExtensionFactory } from './extension.ts';
 import type { AccessLogger } from './format.ts';
 import type { GrpcClient } from './grpc_client.ts';
 import type { StatsStore } from './stats.ts';
+
+type ExtensionConfigSource = envoy.config.core.v3.ExtensionConfigSource;
 
 export interface WorkerContext {
   readonly stats: StatsStore;
@@ -27,6 +30,8 @@ export interface WorkerContext {
   compileRoutes(message: envoy.config.route.v3.RouteConfiguration): RouteTable;
   /** The routes that RDS brings under a name, now and later. */
   discoveredRoutes(rds: envoy.extensions.filters.network.http_connection_manager.v3.Rds): RouteHolder;
+  /** The configuration of a filter that ECDS brings, now and later. */
+  discoveredExtension(kind: DiscoveredKind, name: string, source: ExtensionConfigSource): ExtensionHolder;
   /** Loggers for the access_log list of a filter or listener; extensions in it were loaded before. */
   accessLoggers(list: readonly envoy.config.accesslog.v3.AccessLog[]): AccessLogger[];
   /** A gRPC service to call. Throws on what configuration validation refuses. */
@@ -38,6 +43,11 @@ export interface WorkerContext {
 /** Routes that may be replaced while they are in use; undefined as long as there are none. */
 export interface RouteHolder {
   readonly table: RouteTable | undefined;
+}
+
+/** A filter's configuration that may be replaced while it is in use; undefined as long as there is none, not even a default. */
+export interface ExtensionHolder {
+  readonly loaded: LoadedExtension | undefined;
 }
 
 /** The shape all extension configurations share: a label and an Any. */

@@ -4,7 +4,7 @@ import type { LogOptions } from '../common/log.ts';
 import type { RuntimeValues } from '../common/runtime.ts';
 import type { HistogramInterval } from '../common/stats/histogram.ts';
 import type { StatsAnnouncement } from '../common/stats/messages.ts';
-import type { SnapshotDelta } from '../snapshot/layout.ts';
+import type { PackedSnapshot } from '../snapshot/packed.ts';
 
 /** Milliseconds between the beats a worker writes to its pulse. */
 export const beatInterval = 500;
@@ -26,7 +26,7 @@ export interface WorkerTask {
   readonly serviceNode: string;
   /** Milliseconds between flushes of access log files. */
   readonly fileFlushInterval: number;
-  readonly snapshot: SnapshotDelta;
+  readonly snapshot: PackedSnapshot;
   readonly runtime: RuntimeValues;
   /** Sockets all workers together may hold open. */
   readonly mostSockets: number;
@@ -39,7 +39,7 @@ export interface WorkerTask {
 }
 
 export type ToWorker =
-  | { readonly kind: 'snapshot'; readonly delta: SnapshotDelta }
+  | { readonly kind: 'snapshot'; readonly snapshot: PackedSnapshot }
   /** Stop accepting, let connections end. */
   | { readonly kind: 'drain' }
   /** Listeners let their connections end as the drain strategy says, and go on accepting. */

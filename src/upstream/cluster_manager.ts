@@ -27,7 +27,18 @@ export class ClusterManager {
     this.makeTransport = makeTransport;
   }
 
+  /** Called when nobody knows a cluster of this name: it may be one that is compiled with its first request. */
+  onMissing: ((name: string) => void) | undefined;
+
   get(name: string): Cluster | undefined {
+    const cluster = this.clusters.get(name);
+    if (cluster !== undefined || this.onMissing === undefined) return cluster;
+    this.onMissing(name);
+    return this.clusters.get(name);
+  }
+
+  /** One that has been compiled. */
+  live(name: string): Cluster | undefined {
     return this.clusters.get(name);
   }
 

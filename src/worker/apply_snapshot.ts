@@ -1,17 +1,23 @@
 /** Step 4 of the control path, worker: compiles what a generation changed, and only that. */
 import { typeNamesIn } from '../api/any_types.ts';
 import type { envoy } from '../api/envoy_types.ts';
+import { Slices } from '../common/slices.ts';
 import type { Listener } from '../listener/listener.ts';
 import type { ProcessDrain } from '../listener/listener_drain.ts';
 import { type ResourceEntry, resourceType, type SnapshotDelta } from '../snapshot/layout.ts';
+import { type PackedSnapshot, unpackSnapshot } from '../snapshot/packed.ts';
 import { readResource } from '../snapshot/reader.ts';
 import type { StatsStore } from '../spi/stats.ts';
 import type { FromWorker } from '../spi/worker_messages.ts';
 import type { SharedWords } from '../upstream/circuit_breaker.ts';
 import type { ClusterManager } from '../upstream/cluster_manager.ts';
 import type { ExtensionLoader } from './extension_loader.ts';
+import { LazyClusters } from './lazy_clusters.ts';
 import { ListenerTable } from './listener_table.ts';
 import type { SecretStore } from './secret_store.ts';
+
+/** Milliseconds of work at most before requests get their turn. */
+const sliceTime = 2;
 
 /** What a worker lends to the listeners and clusters it compiles. */
 export interface ApplierParts {
@@ -29,11 +35,13 @@ export interface ApplierParts {
 export class SnapshotApplier {
   private readonly parts: ApplierParts;
   private readonly listeners: ListenerTable;
+  private readonly lazy: LazyClusters;
   private readonly hashes = new Map<string, string>();
   private queue: Promise<void> = Promise.resolve();
 
   constructor(parts: ApplierParts) {
     this.parts = parts;
+    this.lazy = new LazyClusters(parts.clusters);
     this.listeners = new ListenerTable({
       ...parts,
       onListening: (listener, error) => parts.post({ kind: 'listening', listener, error }),
@@ -41,8 +49,8 @@ export class SnapshotApplier {
   }
 
   /** Generations are applied in the order they come; each is acknowledged when it serves. */
-  apply(delta: SnapshotDelta): void {
-    this.queue = this.queue.then(() => this.applyNow(delta));
+  apply(packed: PackedSnapshot): void {
+    this.queue = this.queue.then(() => this.applyNow(packed));
   }
 
   drainListeners(done: () => void): void {
@@ -74,15 +82,29 @@ export class SnapshotApplier {
     return this.listeners.all().filter((listener) => !inboundOnly || listener.inbound);
   }
 
-  private async applyNow(delta: SnapshotDelta): Promise<void> {
-    const entries = delta.changed.filter((entry) => this.hashes.get(`${entry.type}/${entry.name}`) !== entry.hash);
+  private async applyNow(packed: PackedSnapshot): Promise<void> {
+    const slices = new Slices(sliceTime);
+    const changed: ResourceEntry[] = [];
+    for (const entry of unpackSnapshot(packed)) {
+      changed.push(entry);
+      if (slices.over) await slices.next();
+    }
+    const delta: SnapshotDelta = { ...packed, changed };
+    const entries = changed.filter((entry) => this.hashes.get(`${entry.type}/${entry.name}`) !== entry.hash);
     for (const entry of entries) this.hashes.set(`${entry.type}/${entry.name}`, entry.hash);
     for (const { type, name } of delta.removed) this.hashes.delete(`${type}/${name}`);
     this.applySecrets(entries, delta);
-    await this.applyClusters(entries, delta);
+    await this.applyClusters(entries, slices);
     await this.applyRoutes(entries, delta);
+    await this.applyExtensions(entries, delta);
     for (const { type, name } of delta.removed) if (type === resourceType.listener) this.listeners.remove(name);
     await Promise.all(ofType(entries, resourceType.listener).map((entry) => this.listeners.apply(entry)));
+    // Last: what named them is gone by now.
+    for (const { type, name } of delta.removed) {
+      if (type !== resourceType.cluster) continue;
+      this.lazy.remove(name);
+      this.parts.clusters.removeCluster(name);
+    }
     this.parts.post({ kind: 'ready', generation: delta.generation });
   }
 
@@ -96,18 +118,40 @@ export class SnapshotApplier {
     if (changed.size > 0 || removed.length > 0) this.parts.secrets.apply(changed, removed);
   }
 
-  private async applyClusters(entries: readonly ResourceEntry[], delta: SnapshotDelta): Promise<void> {
-    for (const { type, name } of delta.removed)
-      if (type === resourceType.cluster) this.parts.clusters.removeCluster(name);
+  /** In slices: a cluster is nothing without its hosts, so that both come in the same one. */
+  private async applyClusters(entries: readonly ResourceEntry[], slices: Slices): Promise<void> {
+    const hosts = new Map(ofType(entries, resourceType.endpoints).map((entry) => [entry.name, entry]));
     for (const entry of ofType(entries, resourceType.cluster)) {
+      const own = hosts.get(entry.name);
+      hosts.delete(entry.name);
+      if (slices.over) await slices.next();
+      if (this.lazy.add(entry, own)) continue;
       const message = readResource(entry) as envoy.config.cluster.v3.Cluster;
       if (message.transportSocket !== undefined || message.transportSocketMatches.length > 0)
         await this.parts.loader.load(typeNamesIn(message));
       this.parts.clusters.setCluster(message, entry.slot);
+      if (own !== undefined) this.applyHosts(own);
     }
-    for (const entry of ofType(entries, resourceType.endpoints)) {
-      const assignment = readResource(entry) as envoy.config.endpoint.v3.ClusterLoadAssignment;
-      this.parts.clusters.setEndpoints(assignment, entry.hostSlots);
+    for (const entry of hosts.values()) {
+      this.applyHosts(entry);
+      if (slices.over) await slices.next();
+    }
+  }
+
+  private applyHosts(entry: ResourceEntry): void {
+    if (this.lazy.setEndpoints(entry)) return;
+    const assignment = readResource(entry) as envoy.config.endpoint.v3.ClusterLoadAssignment;
+    this.parts.clusters.setEndpoints(assignment, entry.hostSlots);
+  }
+
+  /** Before listeners, as routes. */
+  private async applyExtensions(entries: readonly ResourceEntry[], delta: SnapshotDelta): Promise<void> {
+    const { loader } = this.parts;
+    for (const { type, name } of delta.removed) if (type === resourceType.extensionConfig) loader.dropExtension(name);
+    for (const entry of ofType(entries, resourceType.extensionConfig)) {
+      const message = readResource(entry) as envoy.config.core.v3.TypedExtensionConfig;
+      await loader.load(typeNamesIn(message));
+      loader.setExtension(entry.name, message);
     }
   }
 

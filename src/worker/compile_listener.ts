@@ -21,6 +21,12 @@ import type { ListenerDrain } from '../listener/listener_drain.ts';
 import type { ListenerFilterFactory } from '../spi/listener_filter.ts';
 import type { ReadFilterFactory, ReadFilterMaker } from '../spi/network_filter.ts';
 import type { ConnectionTaker, ListenerInfo, NetworkFilterFactory } from '../spi/worker_context.ts';
+import {
+  type DiscoveredFilter,
+  DiscoveredTaker,
+  discoveredListenerFilter,
+  discoveredReadFilter,
+} from './discovered_filters.ts';
 import type { ExtensionLoader } from './extension_loader.ts';
 
 type ListenerMessage = envoy.config.listener.v3.Listener;
@@ -38,6 +44,8 @@ export function compileListenerFilters(
   if (filters.length === 0) return undefined;
   return {
     makers: filters.map((filter) => {
+      const discovered = discoveredOf(filter);
+      if (discovered !== undefined) return discoveredListenerFilter(discovered, loader, info);
       const { create, message: config } = loadFilter(filter, loader);
       return (create as ListenerFilterFactory)(config, loader, info);
     }),
@@ -108,6 +116,8 @@ function compileChain(
     transport: transportSocket && loader.downstreamTransport(transportSocket, info.statPrefix),
     transportConnectTimeout: durationMs(chain.transportSocketConnectTimeout) ?? 0,
     filters: filters.slice(0, -1).map((filter): ReadFilterMaker => {
+      const discovered = discoveredOf(filter);
+      if (discovered !== undefined) return discoveredReadFilter(discovered, loader, chainInfo);
       const { create, message } = loadFilter(filter, loader);
       return (create as ReadFilterFactory)(message, loader, chainInfo);
     }),
@@ -116,6 +126,8 @@ function compileChain(
 }
 
 function compileLast(filter: FilterMessage, loader: ExtensionLoader, info: ListenerInfo): ConnectionTaker {
+  const discovered = discoveredOf(filter);
+  if (discovered !== undefined) return new DiscoveredTaker(discovered, loader, info);
   const { create, message } = loadFilter(filter, loader);
   return (create as NetworkFilterFactory)(message, loader, info);
 }
@@ -127,6 +139,10 @@ const nobody = new SimpleTaker((connection, _info, onGone) => {
 });
 
 type FilterMessage = envoy.config.listener.v3.Filter | envoy.config.listener.v3.ListenerFilter;
+
+function discoveredOf({ name, configType }: FilterMessage): DiscoveredFilter | undefined {
+  return configType.case === 'configDiscovery' ? { name, source: configType.value } : undefined;
+}
 
 function loadFilter({ name, configType }: FilterMessage, loader: ExtensionLoader) {
   const typedConfig = configType.case === 'typedConfig' ? configType.value : undefined;

@@ -101,7 +101,7 @@ export class DataPath {
     tick();
     switch (message.kind) {
       case 'snapshot':
-        this.snapshot.apply(message.delta);
+        this.snapshot.apply(message.snapshot);
         break;
       case 'drain':
         this.drain.draining = true;
@@ -114,7 +114,7 @@ export class DataPath {
         this.snapshot.stopListeners(message.inboundOnly, () => this.post({ kind: 'listeners_stopped' }));
         break;
       case 'host_health':
-        this.clusters.get(message.cluster)?.refreshHealth();
+        this.clusters.live(message.cluster)?.refreshHealth();
         break;
       case 'health_failed':
         this.drain.healthFailed = message.failed;

@@ -4,6 +4,7 @@ import type { envoy } from '../api/envoy_types.ts';
 import { typeNameOf, unpackAny } from '../api/registry.ts';
 import { createAccessLogs } from '../common/access_log/create_access_logs.ts';
 import type { LogFiles } from '../common/access_log/log_files.ts';
+import { type DiscoveredKind, extensionKey } from '../common/discovered_extensions.ts';
 import type { NamedWords } from '../common/named_words.ts';
 import type { Runtime } from '../common/runtime.ts';
 import { downstreamType, upstreamType } from '../common/tls/secret_refs.ts';
@@ -26,11 +27,13 @@ import type {
 import type {
   DrainState,
   ExtensionConfig,
+  ExtensionHolder,
   LoadedExtension,
   RouteHolder,
   WorkerContext,
 } from '../spi/worker_context.ts';
 import type { ClusterManager } from '../upstream/cluster_manager.ts';
+import { DiscoveredHolder } from './discovered_holder.ts';
 
 export interface LoaderParts {
   /** Number of this worker. */
@@ -46,6 +49,7 @@ export interface LoaderParts {
   readonly named: NamedWords;
 }
 
+type ExtensionConfigSource = envoy.config.core.v3.ExtensionConfigSource;
 type TransportSocketConfig = envoy.config.core.v3.TransportSocket;
 
 export class ExtensionLoader implements WorkerContext {
@@ -61,6 +65,8 @@ export class ExtensionLoader implements WorkerContext {
   private readonly files: LogFiles;
   /** By `routeKey`. */
   private readonly routes = new Map<string, { table: RouteTable | undefined }>();
+  /** What ECDS has brought, by `extensionKey`. */
+  private readonly extensions = new Map<string, { loaded: LoadedExtension | undefined }>();
   private readonly loaded = new Map<string, { factory: ExtensionFactory; create: unknown }>();
 
   constructor(parts: LoaderParts) {
@@ -131,6 +137,29 @@ export class ExtensionLoader implements WorkerContext {
   setRoutes(key: string, message: envoy.config.route.v3.RouteConfiguration | undefined): void {
     this.holderOf(key).table = message === undefined ? undefined : this.compileRoutes(message);
     if (message === undefined) this.routes.delete(key);
+  }
+
+  discoveredExtension(kind: DiscoveredKind, name: string, source: ExtensionConfigSource): ExtensionHolder {
+    return new DiscoveredHolder(this.shareOf(extensionKey(kind, name, source)), source, this);
+  }
+
+  /** A configuration of a filter under a key, its code loaded; new streams and connections begin with it. */
+  setExtension(key: string, { name, typedConfig }: envoy.config.core.v3.TypedExtensionConfig): void {
+    this.shareOf(key).loaded = typedConfig === undefined ? undefined : this.extension({ name, typedConfig });
+  }
+
+  /** Nobody new asks for it; listeners that drain keep what they have. */
+  dropExtension(key: string): void {
+    this.extensions.delete(key);
+  }
+
+  private shareOf(key: string): { loaded: LoadedExtension | undefined } {
+    let share = this.extensions.get(key);
+    if (share === undefined) {
+      share = { loaded: undefined };
+      this.extensions.set(key, share);
+    }
+    return share;
   }
 
   private holderOf(key: string): { table: RouteTable | undefined } {

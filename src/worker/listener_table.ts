@@ -1,13 +1,13 @@
 /** Step 4 of the control path, worker: the listeners of one worker: opened, changed in place, replaced, taken away. */
 import { typeNamesIn } from '../api/any_types.ts';
 import type { envoy } from '../api/envoy_types.ts';
-import { encode } from '../api/registry.ts';
+import { sameButChains } from '../common/listener_changes.ts';
 import { logger } from '../common/log.ts';
 import { ConnectionLimit } from '../listener/connection_limit.ts';
 import type { FilterChain } from '../listener/filter_chain.ts';
 import { Listener, listenerInfo } from '../listener/listener.ts';
 import { ListenerDrain, type ProcessDrain } from '../listener/listener_drain.ts';
-import { clusterBase, type ResourceEntry, resourceType } from '../snapshot/layout.ts';
+import { clusterBase, type ResourceEntry } from '../snapshot/layout.ts';
 import { readResource } from '../snapshot/reader.ts';
 import type { StatsStore } from '../spi/stats.ts';
 import type { SharedWords } from '../upstream/circuit_breaker.ts';
@@ -150,17 +150,4 @@ export class ListenerTable {
     chain.drain.start();
     this.drainingChains.set(chain, setTimeout(close, drainTime));
   }
-}
-
-/** Envoy's in-place update: all but the filter chains is as it was. */
-function sameButChains(one: ListenerMessage, other: ListenerMessage): boolean {
-  const bytes = (message: ListenerMessage): Uint8Array =>
-    encode(resourceType.listener, {
-      ...message,
-      filterChains: [],
-      defaultFilterChain: undefined,
-      filterChainMatcher: undefined,
-      metadata: undefined,
-    });
-  return Buffer.compare(bytes(one), bytes(other)) === 0;
 }

@@ -1,8 +1,10 @@
 /** Control path, step 3: the resources of a response, decoded one by one, each with its name. */
+import { hash } from 'node:crypto';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { envoy } from '../api/envoy_types.ts';
 import { type AnyMessage, decode, findMessageType, typeNameOf } from '../api/registry.ts';
 import { durationMs } from '../common/duration.ts';
+import { Slices } from '../common/slices.ts';
 import type { DecodedResource, Rejection } from './subscription.ts';
 import { typeNameFor } from './type_urls.ts';
 
@@ -14,32 +16,82 @@ export interface Decoded {
   /** Names whose time to live starts anew. */
   readonly heartbeats: { readonly name: string; readonly ttl: number }[];
   readonly rejections: Rejection[];
+  readonly known: KnownMessages | undefined;
+}
+
+/** Milliseconds of work at most before the event loop goes on. */
+export const sliceTime = 10;
+
+/**
+ * The messages of the last response by the hash of their bytes. State of the world brings everything again with every change:
+ * what stayed is the same object, so that nobody need look at it again.
+ */
+export class KnownMessages {
+  private before = new Map<string, AnyMessage>();
+  private now = new Map<string, AnyMessage>();
+
+  /** The next response begins. */
+  turn(): void {
+    this.before = this.now;
+    this.now = new Map();
+  }
+
+  decoded(bytes: Uint8Array, decodeBytes: () => AnyMessage | undefined): AnyMessage | undefined {
+    const key = hash('sha1', bytes, 'latin1');
+    const message = this.now.get(key) ?? this.before.get(key) ?? decodeBytes();
+    if (message !== undefined) this.now.set(key, message);
+    return message;
+  }
 }
 
 /** Resources of state of the world: bare, or wrapped when they have a name of their own or a time to live. */
 export function decodeAll(list: readonly Any[], typeName: string, version: string): Decoded {
-  const decoded: Decoded = { resources: [], heartbeats: [], rejections: [] };
+  const decoded: Decoded = { resources: [], heartbeats: [], rejections: [], known: undefined };
+  for (const any of list) addBareOrWrapped(decoded, any, typeName, version);
+  return decoded;
+}
+
+/** The same in slices; what is the same as in the last response is not decoded again. */
+export async function decodeInSlices(
+  list: readonly Any[],
+  typeName: string,
+  version: string,
+  known: KnownMessages,
+): Promise<Decoded> {
+  const decoded: Decoded = { resources: [], heartbeats: [], rejections: [], known };
+  const slices = new Slices(sliceTime);
+  known.turn();
   for (const any of list) {
-    if (typeNameOf(any.typeUrl) !== wrapper) add(decoded, any, typeName, '', version, 0);
-    else {
-      const inner = tryDecode(wrapper, any.value, decoded, '') as unknown as
-        | envoy.service.discovery.v3.Resource
-        | undefined;
-      if (inner !== undefined) addWrapped(decoded, inner, typeName, version);
-    }
+    addBareOrWrapped(decoded, any, typeName, version);
+    if (slices.over) await slices.next();
   }
   return decoded;
 }
 
-/** Resources of a delta response. */
-export function decodeDelta(
+/** Resources of a delta response. In slices. */
+export async function decodeDelta(
   list: readonly envoy.service.discovery.v3.Resource[],
   typeName: string,
   version: string,
-): Decoded {
-  const decoded: Decoded = { resources: [], heartbeats: [], rejections: [] };
-  for (const resource of list) addWrapped(decoded, resource, typeName, version);
+): Promise<Decoded> {
+  const decoded: Decoded = { resources: [], heartbeats: [], rejections: [], known: undefined };
+  const slices = new Slices(sliceTime);
+  for (const resource of list) {
+    addWrapped(decoded, resource, typeName, version);
+    if (slices.over) await slices.next();
+  }
   return decoded;
+}
+
+function addBareOrWrapped(decoded: Decoded, any: Any, typeName: string, version: string): void {
+  if (typeNameOf(any.typeUrl) !== wrapper) {
+    add(decoded, any, typeName, '', version, 0);
+    return;
+  }
+  const inner = tryDecode(wrapper, any.value, decoded, '') as unknown as
+    | envoy.service.discovery.v3.Resource
+    | undefined;
+  if (inner !== undefined) addWrapped(decoded, inner, typeName, version);
 }
 
 function addWrapped(
@@ -59,7 +111,8 @@ function add(decoded: Decoded, any: Any, typeName: string, name: string, version
     decoded.rejections.push({ resource: name, reason: `is a ${found}, expected a ${typeName}` });
     return;
   }
-  const message = tryDecode(typeName, any.value, decoded, name);
+  const fresh = () => tryDecode(typeName, any.value, decoded, name);
+  const message = decoded.known === undefined ? fresh() : decoded.known.decoded(any.value, fresh);
   if (message !== undefined) decoded.resources.push({ name: name || nameOf(message), version, message, ttl });
 }
 

@@ -31,8 +31,10 @@ export interface XdsParts {
   /** dynamic_resources.ads_config. */
   readonly ads: ApiConfigSource | undefined;
   readonly random: () => number;
-  /** Told the version a subscription accepted, by the prefix of its statistics: `version_text`. */
+  /** Told the version a subscription accepted, first the empty one, by the prefix of its statistics: `version_text`. */
   readonly onVersion: (statPrefix: string, version: string) => void;
+  /** Told what a control plane calls itself, by the prefix of its stream's statistics. */
+  readonly onIdentifier: (statPrefix: string, identifier: string) => void;
   /** Reads replies of the first API's REST services. */
   readonly readLegacy: (typeName: string, name: string, body: string) => readonly DecodedResource[];
 }
@@ -63,6 +65,7 @@ export class XdsSubscriptions implements SubscriptionFactory {
     callbacks: SubscriptionCallbacks,
   ): Subscription {
     const { stats, onVersion } = this.parts;
+    onVersion(statPrefix, '');
     return new Watch(this.ownerFor(source, typeName, statPrefix), {
       typeName,
       callbacks,
@@ -148,7 +151,8 @@ export class XdsSubscriptions implements SubscriptionFactory {
   private mux(key: string, api: ApiConfigSource, method: string, delta: boolean, statPrefix: string): WatchOwner {
     const present = this.muxes.get(key);
     if (present !== undefined) return present.owner;
-    const { planes, node, stats, random } = this.parts;
+    const { planes, node, stats, random, onIdentifier } = this.parts;
+    onIdentifier(statPrefix, '');
     const service = api.grpcServices[0] as envoy.config.core.v3.GrpcService | undefined;
     const target = grpcTarget(api, service);
     const channel = new GrpcChannel(
@@ -165,6 +169,7 @@ export class XdsSubscriptions implements SubscriptionFactory {
       nodeOnFirstMessageOnly: api.setNodeOnFirstMessageOnly,
       apiVersion: versionOf(api),
       kick: () => stream?.kick(),
+      onIdentifier: (identifier: string) => onIdentifier(statPrefix, identifier),
     };
     const protocol = delta ? new DeltaMux(options) : new SotwMux(options);
     const policy =

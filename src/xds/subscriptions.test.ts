@@ -81,6 +81,7 @@ function parts(port: () => number | undefined, more: Partial<XdsParts> = {}): Xd
     ads: undefined,
     random: () => 0,
     onVersion: () => {},
+    onIdentifier: () => {},
     readLegacy: () => [],
     ...more,
   };

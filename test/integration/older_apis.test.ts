@@ -37,20 +37,29 @@ const unnamed = '127.0.0.1:0';
 test('seed-front-proxy.yaml (v2) routes by path to services over HTTP/2', async (t) => {
   const [one, two] = [await startHttp2Upstream(), await startHttp2Upstream()];
   t.after(() => Promise.all([one.close(), two.close()]));
-  const host = (name: string, port: number) => [`address: ${name}\n        port_value: 80`, `address: localhost\n        port_value: ${port}`];
+  const host = (name: string, port: number) => [
+    `address: ${name}\n        port_value: 80`,
+    `address: localhost\n        port_value: ${port}`,
+  ];
   const proxy = await startExample(
     t,
     'seed-front-proxy.yaml',
     Object.fromEntries([host('service1', one.port), host('service2', two.port)]),
   );
-  for (const [prefix, upstream] of [['/service/1', one], ['/service/2', two]] as const) {
+  for (const [prefix, upstream] of [
+    ['/service/1', one],
+    ['/service/2', two],
+  ] as const) {
     const response = await request(proxy.port(unnamed), `${prefix}/x`);
     assert.equal(response.status, 200);
     assert.equal(response.get('server'), 'envoy');
     assert.equal(upstream.requests.at(-1)?.path, `${prefix}/x`);
   }
   assert.equal((await request(proxy.port(unnamed), '/')).status, 404);
-  assert.match(proxy.stderr(), /bootstrap\.yaml:\d+:\d+: warning: v2 field 'hosts' was converted to 'load_assignment' \(2 places\)\n/);
+  assert.match(
+    proxy.stderr(),
+    /bootstrap\.yaml:\d+:\d+: warning: v2 field 'hosts' was converted to 'load_assignment' \(2 places\)\n/,
+  );
   const dump = (await proxy.admin('/config_dump')).text;
   assert.ok(dump.includes('"load_assignment"') && !dump.includes('"hosts"'));
 });
@@ -74,7 +83,10 @@ test('seed-v1-sidecar.json (v1) passes one domain on to the application beside i
   const proxy = await startExample(t, 'seed-v1-sidecar.json', {
     'tcp://127.0.0.1:5000': `tcp://127.0.0.1:${upstream.port}`,
   });
-  assert.equal((await request(proxy.port(unnamed), '/healthy_check', { host: 'foo.com' })).text, 'GET /healthy_check\n');
+  assert.equal(
+    (await request(proxy.port(unnamed), '/healthy_check', { host: 'foo.com' })).text,
+    'GET /healthy_check\n',
+  );
   assert.equal((await request(proxy.port(unnamed), '/')).status, 404);
   assert.match(proxy.stderr(), /warning: this is a file of Envoy's first API/);
 });

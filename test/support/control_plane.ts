@@ -41,14 +41,16 @@ export class ControlPlane {
     this.server.on('stream', (stream: ServerHttp2Stream, headers) => this.onStream(stream, headers));
   }
 
+  /** On a port of the loopback address, or on a UNIX socket. */
   static async start(
     onRequest: (stream: PlaneStream, request: SotwRequest | DeltaRequest) => void,
-    port = 0,
+    where: number | string = 0,
   ): Promise<ControlPlane> {
     const plane = new ControlPlane(onRequest);
     await new Promise<void>((resolve, reject) => {
       plane.server.once('error', reject);
-      plane.server.listen(port, '127.0.0.1', resolve);
+      if (typeof where === 'string') plane.server.listen(where, resolve);
+      else plane.server.listen(where, '127.0.0.1', resolve);
     });
     return plane;
   }

@@ -21,9 +21,15 @@ export interface SoakResult {
 function configOf(generation: number, ports: readonly number[]): Json {
   const version = { response_headers_to_add: [{ header: { key: 'x-generation', value: String(generation) } }] };
   const listeners = [
-    httpListener('main', [route('/', `hosts-${generation % 3}`, {}, version)], generation % 5 === 0 ? { via: 'x' } : {}),
+    httpListener(
+      'main',
+      [route('/', `hosts-${generation % 3}`, {}, version)],
+      generation % 5 === 0 ? { via: 'x' } : {},
+    ),
   ];
-  const clusters = [0, 1, 2].map((i) => cluster(`hosts-${i}`, [ports[(i + generation) % ports.length]], { connect_timeout: `${1 + (generation % 2)}s` }));
+  const clusters = [0, 1, 2].map((i) =>
+    cluster(`hosts-${i}`, [ports[(i + generation) % ports.length]], { connect_timeout: `${1 + (generation % 2)}s` }),
+  );
   if (generation % 2 === 1) {
     clusters.push(cluster(`extra-${generation}`, [ports[0]]));
     listeners.push(tcpListener('extra', `extra-${generation}`));

@@ -10,6 +10,9 @@ export const types = {
   endpoints: 'envoy.config.endpoint.v3.ClusterLoadAssignment',
   listener: 'envoy.config.listener.v3.Listener',
   routes: 'envoy.config.route.v3.RouteConfiguration',
+  extensionConfig: 'envoy.config.core.v3.TypedExtensionConfig',
+  runtime: 'envoy.service.runtime.v3.Runtime',
+  secret: 'envoy.extensions.transport_sockets.tls.v3.Secret',
 } as const;
 
 interface Served {
@@ -30,7 +33,7 @@ export class ResourceServer {
   private asked = new Map<PlaneStream, Map<string, Asked>>();
   private nonce = 0;
 
-  async start(port = 0): Promise<void> {
+  async start(port: number | string = 0): Promise<void> {
     this.asked = new Map();
     this.plane = await ControlPlane.start((stream, request) => this.onRequest(stream, request as SotwRequest), port);
   }

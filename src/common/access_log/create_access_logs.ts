@@ -33,9 +33,7 @@ export function createAccessLogs(
     const extension = deps.extension({ name, typedConfig: configType.value });
     if (extension === undefined) continue;
     const logger = (extension.create as AccessLoggerFactory)(extension.message, deps);
-    loggers.push(
-      filter === undefined ? logger : new FilteredLogger(compileAccessLogFilter(filter, deps.runtime), logger),
-    );
+    loggers.push(filter === undefined ? logger : new FilteredLogger(compileAccessLogFilter(filter, deps), logger));
   }
   return loggers;
 }

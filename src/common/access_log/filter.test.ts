@@ -86,7 +86,7 @@ test('limits and shares come from the runtime when it has the key', () => {
   const runtime = new Runtime();
   const filter = (json: object) => {
     const message = fromJson(messageType('envoy.config.accesslog.v3.AccessLogFilter'), json as never);
-    return compileAccessLogFilter(message as unknown as envoy.config.accesslog.v3.AccessLogFilter, runtime);
+    return compileAccessLogFilter(message as unknown as envoy.config.accesslog.v3.AccessLogFilter, { runtime });
   };
   const code = filter({
     statusCodeFilter: { comparison: { op: 'GE', value: { defaultValue: 500, runtimeKey: 'log.code' } } },

@@ -15,10 +15,26 @@ type Message = envoy.config.accesslog.v3.AccessLogFilter;
 /** Whether this stream is logged. */
 export type AccessLogFilter = (context: FormatContext) => boolean;
 
+/** What an extension that is a filter exports by default on its data side. */
+export type AccessLogFilterFactory = (message: unknown) => AccessLogFilter;
+
+/** The data side of an extension, loaded before, and its unpacked configuration. */
+export type FindExtension = (config: {
+  readonly name: string;
+  readonly typedConfig?: { readonly typeUrl: string; readonly value: Uint8Array };
+}) => { readonly create: unknown; readonly message: unknown } | undefined;
+
+export interface AccessLogFilterDeps {
+  /** Asked for limits and shares; without it the configured ones hold. */
+  readonly runtime?: Runtime;
+  readonly extension?: FindExtension;
+}
+
 const REQUEST_ID = headerName('x-request-id');
 
 /** Throws on what configuration validation refuses. */
-export function compileAccessLogFilter(message: Message, runtime = new Runtime()): AccessLogFilter {
+export function compileAccessLogFilter(message: Message, deps: AccessLogFilterDeps = {}): AccessLogFilter {
+  const { runtime = new Runtime() } = deps;
   const { filterSpecifier: filter } = message;
   switch (filter.case) {
     case 'statusCodeFilter':
@@ -35,11 +51,11 @@ export function compileAccessLogFilter(message: Message, runtime = new Runtime()
     case 'runtimeFilter':
       return compileRuntime(filter.value, runtime);
     case 'andFilter': {
-      const filters = filter.value.filters.map((one) => compileAccessLogFilter(one, runtime));
+      const filters = filter.value.filters.map((one) => compileAccessLogFilter(one, deps));
       return (context) => filters.every((one) => one(context));
     }
     case 'orFilter': {
-      const filters = filter.value.filters.map((one) => compileAccessLogFilter(one, runtime));
+      const filters = filter.value.filters.map((one) => compileAccessLogFilter(one, deps));
       return (context) => filters.some((one) => one(context));
     }
     case 'headerFilter': {
@@ -62,6 +78,11 @@ export function compileAccessLogFilter(message: Message, runtime = new Runtime()
     case 'logTypeFilter': {
       const { types, exclude } = filter.value;
       return (context) => types.includes(accessLogTypeOf(context)) !== exclude;
+    }
+    case 'extensionFilter': {
+      const { name, configType } = filter.value;
+      const extension = deps.extension?.({ name, typedConfig: configType.value });
+      return extension === undefined ? () => true : (extension.create as AccessLogFilterFactory)(extension.message);
     }
     default:
       return () => true;

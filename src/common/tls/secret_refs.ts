@@ -110,7 +110,12 @@ function inlineRef(inline: NonNullable<SecretRef['inline']>, type: string, path:
 }
 
 function sdsRef(config: SdsSecretConfig, kind: SecretKind, path: string): SecretRef {
-  return { key: config.sdsConfig === undefined ? staticKey(config.name) : discoveredKey(config), kind, path, sds: config };
+  return {
+    key: config.sdsConfig === undefined ? staticKey(config.name) : discoveredKey(config),
+    kind,
+    path,
+    sds: config,
+  };
 }
 
 /** Whoever names the same secret of the same source shares it, as in Envoy. */

@@ -7,6 +7,10 @@ import { type Place, spanOf } from './edit.ts';
 export class UpgradeContext {
   readonly report: Report;
   readonly changes: Changes;
+  /** Which API's fields are spoken of. */
+  version: 'v1' | 'v2' = 'v2';
+  /** The file is of v2: control planes whose version it does not tell speak v2. */
+  speaksV2 = false;
   /** `rate_limit_service` of the bootstrap, which older APIs had once for all filters; as v3 has it. */
   rateLimitService: MapNode | undefined;
   /** `tracing.http` of the bootstrap: now a part of each connection manager that traces. */

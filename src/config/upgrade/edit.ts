@@ -1,6 +1,6 @@
 /** Tools for rewriting a source tree (control path, step 1): what is made keeps the place of what it was made from. */
 import type { Span } from '../source_text.ts';
-import { anchor, type ListNode, type MapEntry, type MapNode, type ScalarNode, type SourceNode } from '../source_tree.ts';
+import type { ListNode, MapEntry, MapNode, ScalarNode, SourceNode } from '../source_tree.ts';
 
 export type Scalar = string | number | boolean;
 
@@ -49,7 +49,7 @@ export function isTrue(node: SourceNode | undefined): boolean {
   return textOf(node)?.toLowerCase() === 'true';
 }
 
-export function isNull(node: SourceNode): boolean {
+function isNull(node: SourceNode): boolean {
   return node.kind === 'scalar' && node.value === null;
 }
 
@@ -125,9 +125,4 @@ export class Fields {
   done(): MapNode {
     return this.#changed ? { ...this.node, entries: this.#entries } : this.node;
   }
-}
-
-/** As a reader finds it: the key of a field, the beginning of anything else. */
-export function placeOf(node: SourceNode): Span {
-  return anchor(node);
 }

@@ -1,6 +1,14 @@
 /** What extensions were called in v1 and v2, and the type of their configuration today (control path, step 1). */
 
-export type Category = 'network' | 'http' | 'listener' | 'access_log' | 'transport_socket' | 'stat_sink' | 'tracer' | 'other';
+export type Category =
+  | 'network'
+  | 'http'
+  | 'listener'
+  | 'access_log'
+  | 'transport_socket'
+  | 'stat_sink'
+  | 'tracer'
+  | 'other';
 
 export interface KnownExtension {
   /** Today's well-known name. */
@@ -71,12 +79,7 @@ const tables: Readonly<Record<Category, readonly (readonly string[])[]>> = {
     http('filters.http.tap', 'tap', 'Tap'),
     http('filters.http.adaptive_concurrency', 'adaptive_concurrency', 'AdaptiveConcurrency'),
     http('filters.http.grpc_stats', 'grpc_stats', 'FilterConfig'),
-    http(
-      'filters.http.grpc_http1_reverse_bridge',
-      'grpc_http1_reverse_bridge',
-      'FilterConfig',
-      'FilterConfigPerRoute',
-    ),
+    http('filters.http.grpc_http1_reverse_bridge', 'grpc_http1_reverse_bridge', 'FilterConfig', 'FilterConfigPerRoute'),
     http('filters.http.original_src', 'original_src', 'OriginalSrc'),
     http('filters.http.dynamic_forward_proxy', 'dynamic_forward_proxy', 'FilterConfig', 'PerRouteConfig'),
   ],
@@ -150,7 +153,9 @@ export function extensionOfV1(category: Category, name: string): KnownExtension 
 
 /** By a v2 name, or by today's. */
 export function extensionOfV2(category: Category, name: string): KnownExtension | undefined {
-  const row = tables[category].find(([v1, v3]) => v3 === name || `envoy.${v1}` === name || (v1 === name && category === 'transport_socket'));
+  const row = tables[category].find(
+    ([v1, v3]) => v3 === name || `envoy.${v1}` === name || (v1 === name && category === 'transport_socket'),
+  );
   return row === undefined ? undefined : extensionOf(row);
 }
 

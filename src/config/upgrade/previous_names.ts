@@ -1,4 +1,4 @@
-/** v3 names of v2 messages (control path, step 1): Envoy's descriptors say of each message what it was called before. */
+/** v3 names of v2 messages (control path, step 1): Envoy's descriptors say of each message what it was called before. Some v2 messages still have descriptors of their own. */
 import { allMessageNames, findMessageType } from '../../api/registry.ts';
 
 /** Option `udpa.annotations.versioning` of messages: field 1 is the former name. */
@@ -8,7 +8,7 @@ let table: Map<string, string> | undefined;
 
 /** `envoy.api.v2.Cluster` → `envoy.config.cluster.v3.Cluster`; undefined when no message of today had that name. Loads the whole API once. */
 export function v3NameOf(name: string): string | undefined {
-  if (!/\.v\d/.test(name) && !name.startsWith('envoy.')) return undefined;
+  if (!/^envoy\.(.+\.)?v[12](alpha|beta)?\d*\./.test(name)) return undefined;
   table ??= readTable();
   return table.get(name);
 }

@@ -17,7 +17,12 @@ export function upgradeTree(tree: SourceNode, type: DescMessage, report: Report)
   const changes = new Changes();
   const context = new UpgradeContext(report, changes);
   const isFirst = type.typeName === 'envoy.config.bootstrap.v3.Bootstrap' && tree.kind === 'map' && isV1(tree);
-  const upgraded = isFirst ? convertV1(tree, context) : upgradeV2(tree, type, context);
+  let upgraded = isFirst ? convertV1(tree, context) : upgradeV2(tree, type, context);
+  if (!isFirst && changes.any) {
+    // Only now it is known that the file is of v2.
+    context.speaksV2 = true;
+    upgraded = upgradeV2(upgraded, type, context);
+  }
   changes.warn(report);
   return { tree: upgraded, changes };
 }

@@ -25,6 +25,8 @@ interface Section {
   /** Entries have the resource's name beside it. */
   readonly named?: boolean;
   readonly withEds?: boolean;
+  /** Left out when it is empty. */
+  readonly ifAny?: boolean;
 }
 
 const sections: readonly Section[] = [
@@ -43,6 +45,13 @@ const sections: readonly Section[] = [
     static: ['static_endpoint_configs', 'StaticEndpointConfig'],
     dynamic: ['dynamic_endpoint_configs', 'DynamicEndpointConfig'],
     withEds: true,
+  },
+  {
+    dump: 'EcdsConfigDump',
+    type: 'envoy.config.core.v3.TypedExtensionConfig',
+    field: 'ecds_filter',
+    dynamic: ['ecds_filters', 'EcdsFilterConfig'],
+    ifAny: true,
   },
   {
     dump: 'ListenersConfigDump',
@@ -105,7 +114,10 @@ export const configDump: Endpoint = {
 function dumpAll(context: AdminContext, { query }: AdminRequest, matches: Matcher): AdminReply {
   const mask = query.get('mask') ?? '';
   let configs: JsonRecord[] = [bootstrapDump(context)];
-  for (const section of sectionsFor(query)) configs.push(sectionDump(context, section, matches));
+  for (const section of sectionsFor(query)) {
+    const dump = sectionDump(context, section, matches);
+    if (section.ifAny !== true || section.dynamic![0] in dump) configs.push(dump);
+  }
   if (mask !== '') {
     configs = configs.map((config) => maskFields(config, mask)).filter((config) => config !== undefined);
   }
@@ -157,34 +169,69 @@ function sectionDump(context: AdminContext, section: Section, matches: Matcher):
   const dump: JsonRecord = { '@type': `${adminType}${section.dump}` };
   if (section.type === undefined) return dump;
   const resources = context.resources().filter(({ type, name }) => type === section.type && matches(name));
-  const version = resources.find((resource) => resource.version !== undefined)?.version;
+  const version = context.latestVersion(section.type);
   // One version for all: clusters and listeners come in one subscription each.
   if (version !== undefined && (section.warming !== undefined || section.states) && !section.named) {
     dump['version_info'] = version;
   }
+  const byName = new Map<string, JsonRecord>();
   for (const resource of resources) {
     const [list] = listOf(section, resource);
+    const { name } = resource;
+    const present = byName.get(name);
+    // A listener has one entry for all of its states; what was refused stands with what is in use instead.
+    if (present !== undefined && (section.states || resource.refused !== undefined)) {
+      Object.assign(present, entryOf(section, resource));
+      continue;
+    }
+    const entry = entryOf(section, resource);
+    if (resource.version !== undefined) byName.set(name, entry);
     dump[list] ??= [];
-    (dump[list] as JsonRecord[]).push(entryOf(section, resource));
+    (dump[list] as JsonRecord[]).push(entry);
   }
   return dump;
 }
 
-function listOf(section: Section, { version, warming }: ConfigResource): readonly [string, string] {
+function listOf(section: Section, { version, warming, refused }: ConfigResource): readonly [string, string] {
   if (version === undefined) return section.static!;
-  return warming && section.warming !== undefined ? section.warming : section.dynamic!;
+  return (warming || refused !== undefined) && section.warming !== undefined ? section.warming : section.dynamic!;
 }
 
 function entryOf(section: Section, resource: ConfigResource): JsonRecord {
   const { type, name, message, version, lastUpdated } = resource;
+  if (resource.refused !== undefined) return refusedEntry(section, resource, resource.refused);
   const entry: JsonRecord = {
-    ...(version === undefined ? {} : { version_info: version }),
+    ...(version === undefined || section.withEds ? {} : { version_info: version }),
+    ...(section.named ? { last_updated: timestamp(lastUpdated) } : {}),
     [section.field!]: { '@type': `type.googleapis.com/${type}`, ...messageJson(type, message) },
-    last_updated: timestamp(lastUpdated),
+    ...(section.named || section.withEds ? {} : { last_updated: timestamp(lastUpdated) }),
   };
   if (section.named) return { name, ...entry };
   if (!section.states || version === undefined) return entry;
-  return { name, [resource.warming ? 'warming_state' : 'active_state']: entry };
+  return { name, [stateOf(resource)]: entry };
+}
+
+function stateOf({ warming, draining }: ConfigResource): string {
+  if (draining) return 'draining_state';
+  return warming ? 'warming_state' : 'active_state';
+}
+
+/** Envoy shows it of listeners only. */
+function refusedEntry(
+  section: Section,
+  { type, name, message, version, lastUpdated }: ConfigResource,
+  details: string,
+): JsonRecord {
+  return {
+    ...(section.states || section.named ? { name } : {}),
+    error_state: {
+      failed_configuration: { '@type': `type.googleapis.com/${type}`, ...messageJson(type, message) },
+      last_update_attempt: timestamp(lastUpdated),
+      details,
+      version_info: version,
+    },
+    client_status: 'NACKED',
+  };
 }
 
 /** Canonical JSON with the field names of the proto files and nothing secret in it. */

@@ -22,6 +22,8 @@ export interface AdminContext {
   /** When the process began, milliseconds since 1970; also when the bootstrap was loaded. */
   readonly startTime: number;
 
+  /** What warms, each with what it waits for: `shared target SdsApi <name>`. */
+  unready(): readonly UnreadyTargets[];
   /** The certificates in use, by the TLS contexts that use them. */
   certificates(): readonly ContextCertificates[];
 
@@ -29,6 +31,8 @@ export interface AdminContext {
   state(): ServerState;
   /** Everything /config_dump knows but the bootstrap, in the order of configuration. */
   resources(): readonly ConfigResource[];
+  /** Of the last response of CDS or LDS; undefined: there was none. */
+  latestVersion(type: string): string | undefined;
   clusters(): readonly ClusterStatus[];
   listeners(): readonly ListenerStatus[];
 
@@ -45,6 +49,12 @@ export interface AdminContext {
   reopenLogs(): void;
   /** `/quitquitquit`: ends the process; called when the reply is on its way. */
   quit(): void;
+}
+
+export interface UnreadyTargets {
+  /** As Envoy's init manager of it is called. */
+  readonly name: string;
+  readonly targets: readonly string[];
 }
 
 /** The certificates of one TLS context. */
@@ -76,10 +86,14 @@ export interface ConfigResource {
   readonly message: unknown;
   /** Milliseconds since 1970. */
   readonly lastUpdated: number;
-  /** Set when a control plane sent it: its version. */
+  /** Set when it came by discovery: its version. */
   readonly version?: string;
   /** Not yet warm. */
   readonly warming?: boolean;
+  /** A listener that accepts no more, its connections still ending. */
+  readonly draining?: boolean;
+  /** Why this is not in use: what a control plane sent last was refused. */
+  readonly refused?: string;
 }
 
 export interface ListenerStatus {

@@ -10,5 +10,15 @@ export const initDump: Endpoint = {
       help: 'The desired component to dump unready targets. The mask is parsed as a Protobuf::FieldMask. For example, get the unready targets of all listeners with /init_dump?mask=listener`',
     },
   ],
-  handle: () => json({}),
+  handle(context, { query }) {
+    const mask = query.get('mask') ?? '';
+    if (mask !== '' && mask !== 'listener') {
+      return { status: 400, contentType: 'text/plain', body: `${mask} not supported` };
+    }
+    const dumps = context.unready().map(({ name, targets }) => ({
+      name,
+      ...(targets.length === 0 ? {} : { target_names: targets }),
+    }));
+    return json(dumps.length === 0 ? {} : { unready_targets_dumps: dumps });
+  },
 };

@@ -38,6 +38,8 @@ let state: ServerState = 'LIVE';
 let calls: unknown[] = [];
 
 const context: AdminContext = {
+  unready: () => [],
+  latestVersion: () => undefined,
   stats: merge,
   versionText: '0/0.1.0/Distribution/RELEASE/OpenSSL',
   commandLineOptions: { base_id: '0', concurrency: 2, drain_time: '600s' },

@@ -1,6 +1,7 @@
 /** One secret that somebody uses: where it comes from, what it holds now, and when that is read again (main thread). */
 import type { envoy } from '../../api/envoy_types.ts';
 import { logger } from '../../common/log.ts';
+import { checkValidation } from '../../common/tls/check_validation.ts';
 import type { DataSource } from '../../common/tls/data_source.ts';
 import { readSecret } from '../../common/tls/read_secret.ts';
 import { type SecretRef, secretFile } from '../../common/tls/secret_refs.ts';
@@ -117,7 +118,8 @@ export class SecretEntry {
   /** What is wrong is logged, and the former content stays in use. */
   private load(): boolean {
     const { ref } = this;
-    const configured = ref.inline ?? (this.discovery === undefined ? this.parts.staticSecret(ref.key) : this.configured);
+    const configured =
+      ref.inline ?? (this.discovery === undefined ? this.parts.staticSecret(ref.key) : this.configured);
     const problems = configured === undefined ? ['there is no static secret of this name'] : this.use(configured);
     if (problems.length === 0) return true;
     const stays = this.content === undefined ? '' : '; the former one stays in use';
@@ -135,6 +137,8 @@ export class SecretEntry {
       error: (path, reason) => problems.push(at(path, reason)),
       warn: (path, reason) => log.warn(`${this.describe()}: ${at(path, reason)}`),
     });
+    if (configured.case === 'validationContext' && this.discovery !== undefined)
+      checkValidation(configured.value, false, (path, reason) => problems.push(at(path, reason)));
     if (content === undefined || problems.length > 0) return problems;
     this.configured = configured;
     this.content = content;

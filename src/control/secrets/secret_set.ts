@@ -166,6 +166,11 @@ export class SecretSet implements PublishObserver {
     return this.gauges.refresh(this.inUse(), now);
   }
 
+  /** What a secret in use holds, with all bytes; undefined while it is not there. */
+  contentOf({ key }: SecretRef): Content | undefined {
+    return this.entries.get(key)?.content;
+  }
+
   stop(): void {
     clearInterval(this.ticketTimer);
     for (const entry of this.entries.values()) entry.stop();

@@ -3,7 +3,8 @@ import { create } from '@bufbuild/protobuf';
 import type { envoy } from '../../api/envoy_types.ts';
 import { decode, encode, messageType } from '../../api/registry.ts';
 import { logger } from '../../common/log.ts';
-import { decodeDelta, rejectionText } from '../decode.ts';
+import { Slices } from '../../common/slices.ts';
+import { decodeDelta, rejectionText, sliceTime } from '../decode.ts';
 import type { DecodedResource, Rejection } from '../subscription.ts';
 import { TimeToLive } from '../time_to_live.ts';
 import { typeNameFor, typeUrlFor } from '../type_urls.ts';
@@ -25,6 +26,8 @@ class DeltaType {
   readonly watches = new Set<Watch>();
   /** Name → version of what we hold: told to a control plane that we reach anew, so that it sends only the difference. */
   readonly versions = new Map<string, string>();
+  /** What was accepted last by name, where names are asked for: it is not sent again to whoever asks a second time. */
+  readonly held = new Map<string, DecodedResource>();
   /** What this stream knows that we want. */
   readonly told = new Set<string>();
   readonly acks: Ack[] = [];
@@ -70,6 +73,7 @@ export class DeltaMux implements StreamProtocol, WatchOwner {
       this.types.set(watch.typeName, type);
     }
     type.watches.add(watch);
+    this.giveHeld(type, watch);
     this.request(type);
   }
 
@@ -141,7 +145,8 @@ export class DeltaMux implements StreamProtocol, WatchOwner {
 
   private async take(type: DeltaType, response: Response, epoch: number): Promise<void> {
     const { systemVersionInfo: version, nonce, removedResources: removed } = response;
-    const { resources, heartbeats, rejections } = decodeDelta(response.resources, type.typeName, version);
+    if (response.controlPlane !== undefined) this.options.onIdentifier(response.controlPlane.identifier);
+    const { resources, heartbeats, rejections } = await decodeDelta(response.resources, type.typeName, version);
     for (const { name, ttl } of heartbeats) type.ttl.set(name, ttl);
     let refused: readonly Rejection[] = rejections;
     if (rejections.length > 0) {
@@ -156,14 +161,25 @@ export class DeltaMux implements StreamProtocol, WatchOwner {
   }
 
   private remember(type: DeltaType, resources: readonly DecodedResource[], removed: readonly string[]): void {
-    for (const { name, version, ttl } of resources) {
+    const wanted = type.names;
+    for (const resource of resources) {
+      const { name, version, ttl } = resource;
       type.versions.set(name, version);
       type.ttl.set(name, ttl);
+      if (wanted.has(name)) type.held.set(name, resource);
     }
     for (const name of removed) {
       type.versions.delete(name);
+      type.held.delete(name);
       type.ttl.clear(name);
     }
+  }
+
+  /** A cluster that takes the place of one of its name asks for the endpoints that one has. */
+  private giveHeld(type: DeltaType, watch: Watch): void {
+    const resources = [...(watch.names ?? [])].flatMap((name) => type.held.get(name) ?? []);
+    if (resources.length === 0) return;
+    type.queue = type.queue.then(async () => void (await watch.deliverDelta(resources, [], '')));
   }
 
   private async deliver(
@@ -174,8 +190,14 @@ export class DeltaMux implements StreamProtocol, WatchOwner {
   ): Promise<Rejection[]> {
     const byName = new Map(resources.map((resource) => [resource.name, resource]));
     const gone = new Set(removed);
-    const outcomes = [...type.watches].map((watch) => {
-      if (watch.names === undefined) return watch.deliverDelta(resources, removed, version);
+    const outcomes: Promise<Rejection[]>[] = [];
+    const slices = new Slices(sliceTime);
+    for (const watch of [...type.watches]) {
+      if (slices.over) await slices.next();
+      if (watch.names === undefined) {
+        outcomes.push(watch.deliverDelta(resources, removed, version));
+        continue;
+      }
       const added: DecodedResource[] = [];
       const lost: string[] = [];
       for (const name of watch.names) {
@@ -183,13 +205,14 @@ export class DeltaMux implements StreamProtocol, WatchOwner {
         if (resource !== undefined) added.push(resource);
         else if (gone.has(name)) lost.push(name);
       }
-      return added.length + lost.length > 0 ? watch.deliverDelta(added, lost, version) : [];
-    });
+      if (added.length + lost.length > 0) outcomes.push(watch.deliverDelta(added, lost, version));
+    }
     return (await Promise.all(outcomes)).flat();
   }
 
   private onExpired(type: DeltaType, name: string): void {
     type.versions.delete(name);
+    type.held.delete(name);
     for (const watch of type.watches) if (watch.wants(name)) void watch.deliverDelta([], [name], '');
   }
 
@@ -208,6 +231,7 @@ export class DeltaMux implements StreamProtocol, WatchOwner {
     for (const name of unsubscribe) {
       type.told.delete(name);
       type.versions.delete(name);
+      type.held.delete(name);
     }
     const { apiVersion, node, nodeOnFirstMessageOnly } = this.options;
     const withNode = !this.firstSent || !nodeOnFirstMessageOnly;

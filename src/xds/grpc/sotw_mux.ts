@@ -3,8 +3,9 @@ import { create } from '@bufbuild/protobuf';
 import type { envoy } from '../../api/envoy_types.ts';
 import { decode, encode, messageType } from '../../api/registry.ts';
 import { logger } from '../../common/log.ts';
+import { Slices } from '../../common/slices.ts';
 import { BackOff } from '../back_off.ts';
-import { decodeAll, rejectionText } from '../decode.ts';
+import { decodeInSlices, KnownMessages, rejectionText, sliceTime } from '../decode.ts';
 import type { DecodedResource, Rejection } from '../subscription.ts';
 import { TimeToLive } from '../time_to_live.ts';
 import { typeNameFor, typeUrlFor } from '../type_urls.ts';
@@ -25,6 +26,8 @@ export interface MuxOptions {
   readonly apiVersion: 'V2' | 'V3';
   /** Tells the stream that something waits to be sent. */
   readonly kick: () => void;
+  /** What the control plane calls itself. */
+  readonly onIdentifier: (identifier: string) => void;
 }
 
 class TypeState {
@@ -36,6 +39,9 @@ class TypeState {
   refused: string | undefined;
   /** The version that was refused last, and how often in a row. */
   refusedVersion = '';
+  readonly known = new KnownMessages();
+  /** What was accepted last by name: control planes send nothing again to whoever asks a second time for the same name. */
+  readonly held = new Map<string, DecodedResource>();
   readonly refusals = new BackOff(200, 10_000, () => 1);
   /** A refusal that waits to be told. */
   refusalTimer: NodeJS.Timeout | undefined;
@@ -83,6 +89,7 @@ export class SotwMux implements StreamProtocol, WatchOwner {
       this.types.set(watch.typeName, type);
     }
     type.watches.add(watch);
+    this.giveHeld(type, watch);
     this.request(type);
   }
 
@@ -159,7 +166,13 @@ export class SotwMux implements StreamProtocol, WatchOwner {
 
   private async take(type: TypeState, response: Response, epoch: number): Promise<void> {
     const { versionInfo: version, nonce } = response;
-    const { resources, heartbeats, rejections } = decodeAll(response.resources, type.typeName, version);
+    if (response.controlPlane !== undefined) this.options.onIdentifier(response.controlPlane.identifier);
+    const { resources, heartbeats, rejections } = await decodeInSlices(
+      response.resources,
+      type.typeName,
+      version,
+      type.known,
+    );
     for (const { name, ttl } of heartbeats) type.ttl.set(name, ttl);
     let refused: readonly Rejection[] = rejections;
     if (rejections.length > 0) {
@@ -172,7 +185,7 @@ export class SotwMux implements StreamProtocol, WatchOwner {
     if (text === undefined) {
       type.version = version;
       type.refusedVersion = '';
-      for (const { name, ttl } of resources) type.ttl.set(name, ttl);
+      this.remember(type, resources);
     }
     if (epoch !== this.epoch) return;
     type.nonce = nonce;
@@ -194,22 +207,45 @@ export class SotwMux implements StreamProtocol, WatchOwner {
     type.refusalTimer = setTimeout(() => this.request(type), type.refusals.next());
   }
 
+  private remember(type: TypeState, resources: readonly DecodedResource[]): void {
+    const wanted = new Set(type.names);
+    for (const resource of resources) {
+      type.ttl.set(resource.name, resource.ttl);
+      if (wanted.has(resource.name)) type.held.set(resource.name, resource);
+    }
+    for (const name of type.held.keys()) if (!wanted.has(name)) type.held.delete(name);
+  }
+
+  /** A cluster that takes the place of one of its name asks for the endpoints that one has. */
+  private giveHeld(type: TypeState, watch: Watch): void {
+    const resources = [...(watch.names ?? [])].flatMap((name) => type.held.get(name) ?? []);
+    if (resources.length === 0) return;
+    type.queue = type.queue.then(async () => void (await watch.deliver(resources, type.version)));
+  }
+
   /** Whoever asked for everything gets every response; the others only what they named, and nothing when there is none. */
   private async deliver(type: TypeState, resources: DecodedResource[], version: string): Promise<Rejection[]> {
     const byName = new Map(resources.map((resource) => [resource.name, resource]));
-    const outcomes = [...type.watches].map((watch) => {
-      if (watch.names === undefined) return watch.deliver(resources, version);
+    const outcomes: Promise<Rejection[]>[] = [];
+    const slices = new Slices(sliceTime);
+    for (const watch of [...type.watches]) {
+      if (slices.over) await slices.next();
+      if (watch.names === undefined) {
+        outcomes.push(watch.deliver(resources, version));
+        continue;
+      }
       const wanted: DecodedResource[] = [];
       for (const name of watch.names) {
         const resource = byName.get(name);
         if (resource !== undefined) wanted.push(resource);
       }
-      return wanted.length > 0 ? watch.deliver(wanted, version) : [];
-    });
+      if (wanted.length > 0) outcomes.push(watch.deliver(wanted, version));
+    }
     return (await Promise.all(outcomes)).flat();
   }
 
   private onExpired(type: TypeState, name: string): void {
+    type.held.delete(name);
     for (const watch of type.watches) if (watch.wants(name)) void watch.deliverDelta([], [name], type.version);
   }
 

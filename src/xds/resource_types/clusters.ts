@@ -1,8 +1,10 @@
 /** Control path, step 3: CDS: the clusters a control plane sends, added, replaced and removed. */
 import type { envoy } from '../../api/envoy_types.ts';
 import { logger } from '../../common/log.ts';
+import { Slices } from '../../common/slices.ts';
+import { sliceTime } from '../decode.ts';
 import type { DecodedResource, Rejection, SubscriptionCallbacks } from '../subscription.ts';
-import { validateResources } from './validate.ts';
+import { validateInSlices } from './validate.ts';
 
 const log = logger('upstream');
 
@@ -15,6 +17,8 @@ export interface ClusterTarget {
   remove(name: string): void;
   /** All there are, by name: whether discovery may change them. */
   known(): ReadonlyMap<string, { readonly dynamic: boolean }>;
+  /** What a cluster was given last. */
+  latest(name: string): Cluster | undefined;
 }
 
 export class ClusterDiscovery implements SubscriptionCallbacks {
@@ -62,14 +66,17 @@ export class ClusterDiscovery implements SubscriptionCallbacks {
   ): Promise<Rejection[]> {
     const known = this.target.known();
     const names = new Set([...known.keys(), ...resources.map(({ name }) => name)]);
-    const { good, rejections } = validateResources(resources, names, 'cluster');
+    const isKnown = ({ name, message }: DecodedResource) => this.target.latest(name) === (message as unknown);
+    const { good, rejections } = await validateInSlices(resources, names, 'cluster', isKnown);
     if (good.length === 0 && rejections.length > 0) {
       this.onFirst();
       return rejections;
     }
     log.info(`cds: add ${good.length} cluster(s), remove ${removed.length} cluster(s)`);
     const warm: Promise<void>[] = [];
+    const slices = new Slices(sliceTime);
     for (const { name, message, version: own } of good) {
+      if (slices.over) await slices.next();
       // What the bootstrap says of a cluster holds, as in Envoy.
       if (known.get(name)?.dynamic === false) continue;
       const source = { dynamic: true, version: own || version } as const;

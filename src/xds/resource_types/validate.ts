@@ -1,5 +1,7 @@
 /** Control path, step 3: which resources of a response can be used, and why the others cannot. */
+import { Slices } from '../../common/slices.ts';
 import { checkResource, reasonsOf } from '../../config/check_resource.ts';
+import { sliceTime } from '../decode.ts';
 import type { DecodedResource, Rejection } from '../subscription.ts';
 
 export interface Validated {
@@ -16,22 +18,57 @@ export function validateResources(
   clusters: ReadonlySet<string>,
   kind: string,
 ): Validated {
-  const rejections: Rejection[] = [];
-  const good: DecodedResource[] = [];
-  const seen = new Set<string>();
-  let none = false;
+  const validation = new Validation(clusters, kind);
+  for (const resource of resources) validation.add(resource);
+  return validation.outcome();
+}
+
+/** The same in slices. What `isKnown` says is in use already is not looked at again. */
+export async function validateInSlices(
+  resources: readonly DecodedResource[],
+  clusters: ReadonlySet<string>,
+  kind: string,
+  isKnown: (resource: DecodedResource) => boolean,
+): Promise<Validated> {
+  const validation = new Validation(clusters, kind);
+  const slices = new Slices(sliceTime);
   for (const resource of resources) {
-    if (seen.has(resource.name)) {
-      rejections.push({ resource: resource.name, reason: `duplicate ${kind} ${resource.name} found` });
-      none = true;
-    }
-    seen.add(resource.name);
-    const diagnostics = checkResource(resource.message, clusters);
-    if (diagnostics.errors.length === 0) good.push(resource);
-    else {
-      rejections.push({ resource: resource.name, reason: reasonsOf(diagnostics) });
-      none ||= diagnostics.breaksRules;
-    }
+    validation.add(resource, isKnown(resource));
+    if (slices.over) await slices.next();
   }
-  return { good: none ? [] : good, rejections };
+  return validation.outcome();
+}
+
+class Validation {
+  private readonly clusters: ReadonlySet<string>;
+  private readonly kind: string;
+  private readonly rejections: Rejection[] = [];
+  private readonly good: DecodedResource[] = [];
+  private readonly seen = new Set<string>();
+  private none = false;
+
+  constructor(clusters: ReadonlySet<string>, kind: string) {
+    this.clusters = clusters;
+    this.kind = kind;
+  }
+
+  add(resource: DecodedResource, known = false): void {
+    const { name } = resource;
+    if (this.seen.has(name)) {
+      this.rejections.push({ resource: name, reason: `duplicate ${this.kind} ${name} found` });
+      this.none = true;
+    }
+    this.seen.add(name);
+    const diagnostics = known ? undefined : checkResource(resource.message, this.clusters);
+    if (diagnostics === undefined || diagnostics.errors.length === 0) {
+      this.good.push(resource);
+      return;
+    }
+    this.rejections.push({ resource: name, reason: reasonsOf(diagnostics) });
+    this.none ||= diagnostics.breaksRules;
+  }
+
+  outcome(): Validated {
+    return { good: this.none ? [] : this.good, rejections: this.rejections };
+  }
 }

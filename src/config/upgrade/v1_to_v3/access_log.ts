@@ -1,7 +1,7 @@
 /** v1's access logs and their filters → v3 (control path, step 1). */
 import type { MapEntry, MapNode, SourceNode } from '../../source_tree.ts';
-import { list, map, textOf } from '../edit.ts';
 import type { UpgradeContext } from '../context.ts';
+import { list, map, textOf } from '../edit.ts';
 import { type Section, sectionsOf } from './section.ts';
 
 export function convertAccessLogs(entry: MapEntry, context: UpgradeContext): SourceNode {
@@ -71,7 +71,8 @@ function comparison(section: Section): MapNode {
   const value = section.take('value');
   const key = section.take('runtime_key');
   const operation = { '>=': 'GE', '=': 'EQ' }[textOf(op?.value) ?? '>='];
-  if (operation === undefined) section.context.error(op!.value, `unknown comparison '${textOf(op!.value)}'`, "expected '>=' or '='");
+  if (operation === undefined)
+    section.context.error(op!.value, `unknown comparison '${textOf(op!.value)}'`, "expected '>=' or '='");
   // A comparison needs a name for its runtime key; one that nobody sets changes nothing.
   const number = map({ default_value: value?.value, runtime_key: key?.value ?? 'access_log.unset' }, section.node);
   return map({ comparison: map({ op: operation, value: number }, section.node) }, section.node);

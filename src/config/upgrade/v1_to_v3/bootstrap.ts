@@ -26,7 +26,11 @@ export function isV1(tree: SourceNode): boolean {
 }
 
 export function convertV1(tree: MapNode, context: UpgradeContext): MapNode {
-  context.changes.general(tree.entries[0] ?? tree, "this is a file of Envoy's first API: it was converted to v3 as a whole ('nuncio convert' prints it)");
+  context.changes.general(
+    tree.entries[0] ?? tree,
+    "this is a file of Envoy's first API: it was converted to v3 as a whole ('nuncio convert' prints it)",
+  );
+  context.version = 'v1';
   const clusters: SourceNode[] = [];
   const listeners: SourceNode[] = [];
   const dynamic = new Fields(map({}, tree));
@@ -74,7 +78,8 @@ function convertClusterManager(section: Section, clusters: SourceNode[], dynamic
     const source = cluster && serviceCluster(cluster, delay, clusters, context);
     if (source !== undefined) dynamic.put('cds_config', source, cds);
     // Clusters that are discovered have their hosts registered at the same place.
-    if (context.endpointSource !== undefined && sds !== undefined) out.put('default_config_source', context.endpointSource, sds);
+    if (context.endpointSource !== undefined && sds !== undefined)
+      out.put('default_config_source', context.endpointSource, sds);
   }
   const listed = section.take('clusters');
   for (const node of itemsOf(listed?.value)) clusters.push(convertCluster(node, context) ?? node);
@@ -97,7 +102,12 @@ function takeSds(sds: MapEntry, clusters: SourceNode[], context: UpgradeContext)
   else context.error(sds, "sds needs a 'cluster'");
 }
 
-function serviceCluster(cluster: MapEntry, delay: MapEntry | undefined, clusters: SourceNode[], context: UpgradeContext): MapNode | undefined {
+function serviceCluster(
+  cluster: MapEntry,
+  delay: MapEntry | undefined,
+  clusters: SourceNode[],
+  context: UpgradeContext,
+): MapNode | undefined {
   const converted = convertCluster(cluster.value, context);
   if (converted === undefined) return undefined;
   clusters.push(converted);
@@ -125,7 +135,10 @@ function takeRateLimitService(root: Section): void {
   service.done();
   if (cluster === undefined) root.context.error(entry, "rate_limit_service needs a 'config' with a 'cluster_name'");
   else {
-    root.context.rateLimitService = map({ grpc_service: grpcService(cluster.value, cluster), transport_api_version: 'V3' }, entry);
+    root.context.rateLimitService = map(
+      { grpc_service: grpcService(cluster.value, cluster), transport_api_version: 'V3' },
+      entry,
+    );
   }
 }
 
@@ -139,7 +152,11 @@ function takeTracing(root: Section): void {
   driver.done();
   const known = extensionOfV1('tracer', textOf(type?.value) ?? '');
   if (known === undefined || config?.value.kind !== 'map') {
-    context.error(type ?? driver.node, `unknown tracing driver '${textOf(type?.value) ?? ''}'`, 'expected zipkin or lightstep');
+    context.error(
+      type ?? driver.node,
+      `unknown tracing driver '${textOf(type?.value) ?? ''}'`,
+      'expected zipkin or lightstep',
+    );
     return;
   }
   const typed = map({ '@type': `type.googleapis.com/${known.type}` }, config);
@@ -166,7 +183,12 @@ function convertRest(root: Section): void {
     const config = entry && make(entry.value);
     if (config === undefined) return;
     const type = map({ '@type': 'type.googleapis.com/envoy.config.metrics.v3.StatsdSink' }, entry!);
-    sinks.push(map({ name: 'envoy.stat_sinks.statsd', typed_config: { ...type, entries: [...type.entries, ...config.entries] } }, entry!));
+    sinks.push(
+      map(
+        { name: 'envoy.stat_sinks.statsd', typed_config: { ...type, entries: [...type.entries, ...config.entries] } },
+        entry!,
+      ),
+    );
   };
   const udp = root.take('statsd_udp_ip_address');
   const tcp = root.take('statsd_tcp_cluster_name');
@@ -177,7 +199,8 @@ function convertRest(root: Section): void {
   statsd(tcp, (value) => map({ tcp_cluster_name: value }, value));
   if (sinks.length > 0) root.out.put('stats_sinks', list(sinks, udp ?? tcp!), udp ?? tcp!);
   const runtime = root.take('runtime');
-  if (runtime?.value.kind === 'map') root.put('layered_runtime', layeredRuntime(new Fields(runtime.value), runtime), runtime);
+  if (runtime?.value.kind === 'map')
+    root.put('layered_runtime', layeredRuntime(new Fields(runtime.value), runtime), runtime);
   convertWatchdog(root);
 }
 

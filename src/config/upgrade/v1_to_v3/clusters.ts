@@ -1,7 +1,7 @@
 /** v1's clusters → v3 (control path, step 1). */
 import type { MapEntry, MapNode, SourceNode } from '../../source_tree.ts';
 import type { UpgradeContext } from '../context.ts';
-import { Fields, itemsOf, list, map, textOf } from '../edit.ts';
+import { Fields, itemsOf, list, map, scalar, textOf } from '../edit.ts';
 import { assignmentOf } from '../v2_to_v3/clusters.ts';
 import { addressOf, ipPortOf } from './addresses.ts';
 import { healthCheckOf } from './health_check.ts';
@@ -56,9 +56,9 @@ export function convertCluster(node: SourceNode, context: UpgradeContext): MapNo
   return section.done();
 }
 
-function chosen(entry: MapEntry, values: Readonly<Record<string, string>>, context: UpgradeContext): string | SourceNode {
+function chosen(entry: MapEntry, values: Readonly<Record<string, string>>, context: UpgradeContext): SourceNode {
   const text = textOf(entry.value) ?? '';
-  if (Object.hasOwn(values, text)) return values[text];
+  if (Object.hasOwn(values, text)) return scalar(values[text], entry.value);
   context.error(entry.value, `unknown ${entry.key} '${text}'`, `expected one of ${Object.keys(values).join(', ')}`);
   return entry.value;
 }
@@ -86,7 +86,10 @@ function convertService(section: Section, type: MapEntry | undefined, kind: stri
   const service = section.take('service_name');
   if (kind !== 'sds' || type === undefined) return;
   if (context.endpointSource === undefined) {
-    context.error(type.value, "a cluster of type sds needs 'sds' in the cluster_manager: it says where hosts are registered");
+    context.error(
+      type.value,
+      "a cluster of type sds needs 'sds' in the cluster_manager: it says where hosts are registered",
+    );
     return;
   }
   const config = map({ eds_config: context.endpointSource, service_name: service?.value }, service ?? type);
@@ -104,7 +107,10 @@ function convertDns(section: Section, kind: string): void {
     section.context.changes.comment(made, 'the default of v1');
   }
   section.field('dns_resolvers', 'dns_resolvers', (value) =>
-    list(itemsOf(value).flatMap((each) => ipPortOf(each, section.context) ?? []), value),
+    list(
+      itemsOf(value).flatMap((each) => ipPortOf(each, section.context) ?? []),
+      value,
+    ),
   );
 }
 
@@ -115,7 +121,11 @@ function convertProtocol(section: Section): void {
   const settings = section.take('http2_settings');
   const most = section.take('max_requests_per_connection');
   const options = new Fields(map({}, features ?? most ?? section.node));
-  options.put('@type', 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions', features ?? most ?? section.node);
+  options.put(
+    '@type',
+    'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+    features ?? most ?? section.node,
+  );
   if (most !== undefined) {
     options.put('common_http_protocol_options', map({ max_requests_per_connection: most.value }, most), most);
   }
@@ -137,7 +147,12 @@ function convertProtocol(section: Section): void {
 export function http2Settings(entry: MapEntry, context: UpgradeContext): MapNode {
   const section = sectionOf(entry.value, 'v1 http2_settings', context);
   if (section === undefined) return map({}, entry);
-  section.fields('hpack_table_size', 'max_concurrent_streams', 'initial_stream_window_size', 'initial_connection_window_size');
+  section.fields(
+    'hpack_table_size',
+    'max_concurrent_streams',
+    'initial_stream_window_size',
+    'initial_connection_window_size',
+  );
   return section.done();
 }
 

@@ -56,7 +56,10 @@ const http: Readonly<Record<string, Convert>> = {
   },
   buffer: (section) => {
     section.fields('max_request_bytes');
-    section.drop('max_request_time_s', "a request that takes too long ends by the connection manager's request_timeout");
+    section.drop(
+      'max_request_time_s',
+      "a request that takes too long ends by the connection manager's request_timeout",
+    );
     return section.done();
   },
   cors: (section) => section.done(),
@@ -91,7 +94,13 @@ const http: Readonly<Record<string, Convert>> = {
     return section.done();
   },
   gzip: (section) => {
-    section.fields('memory_level', 'content_length', 'window_bits', 'disable_on_etag_header', 'remove_accept_encoding_header');
+    section.fields(
+      'memory_level',
+      'content_length',
+      'window_bits',
+      'disable_on_etag_header',
+      'remove_accept_encoding_header',
+    );
     for (const name of ['compression_level', 'compression_strategy']) {
       section.field(name, name, (value) => (textOf(value) ?? '').toUpperCase());
     }
@@ -132,5 +141,6 @@ function delayOf(section: Section): MapNode {
 /** The one service of the file; without it v1 let everything pass. */
 function addRateLimitService({ out, node, context }: Section): void {
   const { rateLimitService: service } = context;
-  if (service !== undefined) context.changes.comment(out.put('rate_limit_service', service, node), "v1's 'rate_limit_service'");
+  if (service !== undefined)
+    context.changes.comment(out.put('rate_limit_service', service, node), "v1's 'rate_limit_service'");
 }

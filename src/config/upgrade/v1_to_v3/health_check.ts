@@ -35,7 +35,11 @@ export function healthCheckOf(section: Section): MapNode {
       break;
     }
     default:
-      section.context.error(type!.value, `unknown health check type '${textOf(type!.value)}'`, 'expected one of http, tcp, redis, grpc');
+      section.context.error(
+        type!.value,
+        `unknown health check type '${textOf(type!.value)}'`,
+        'expected one of http, tcp, redis, grpc',
+      );
   }
   return section.done();
 }
@@ -48,7 +52,12 @@ function tcpCheck(section: Section): MapNode {
   return map(
     {
       send: send === undefined || text === '' ? undefined : map({ text }, send),
-      receive: receive && list(hexBlocks(receive).map((block) => map({ text: block }, receive)), receive),
+      receive:
+        receive &&
+        list(
+          hexBlocks(receive).map((block) => map({ text: block }, receive)),
+          receive,
+        ),
     },
     section.node,
   );

@@ -13,7 +13,8 @@ export function convertHttpManager(section: Section): MapNode {
   const { context } = section;
   section.field('codec_type', 'codec_type', (value) => {
     const codec = codecs[textOf(value) ?? ''];
-    if (codec === undefined) context.error(value, `unknown codec_type '${textOf(value)}'`, 'expected one of http1, http2, auto');
+    if (codec === undefined)
+      context.error(value, `unknown codec_type '${textOf(value)}'`, 'expected one of http1, http2, auto');
     return codec;
   });
   section.fields('stat_prefix');
@@ -28,7 +29,13 @@ export function convertHttpManager(section: Section): MapNode {
     section.put('http_filters', list(converted, filters), filters);
   }
   section.field('access_log', 'access_log', (_value, entry) => convertAccessLogs(entry, context));
-  section.fields('add_user_agent', 'server_name', 'use_remote_address', 'generate_request_id', 'preserve_external_request_id');
+  section.fields(
+    'add_user_agent',
+    'server_name',
+    'use_remote_address',
+    'generate_request_id',
+    'preserve_external_request_id',
+  );
   section.field('idle_timeout_s', 'common_http_protocol_options', (value) => {
     const timeout = seconds(value, context);
     return timeout && map({ idle_timeout: timeout }, value);
@@ -82,7 +89,10 @@ function convertTracing(section: Section): MapNode {
     context.trafficDirection ??= { value: egress ? 'OUTBOUND' : 'INBOUND', from: operation };
   }
   section.field('request_headers_for_tags', 'custom_tags', (value) =>
-    list(itemsOf(value).map((name) => map({ tag: name, request_header: map({ name }, name) }, name)), value),
+    list(
+      itemsOf(value).map((name) => map({ tag: name, request_header: map({ name }, name) }, name)),
+      value,
+    ),
   );
   if (context.tracingProvider !== undefined) section.out.put('provider', context.tracingProvider, section.node);
   return section.done();

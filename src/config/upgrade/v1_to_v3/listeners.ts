@@ -2,7 +2,7 @@
 import type { MapNode, SourceNode } from '../../source_tree.ts';
 import type { UpgradeContext } from '../context.ts';
 import { Fields, isTrue, list, map, textOf } from '../edit.ts';
-import { type KnownExtension, extensionOfV1, extensionOfV2 } from '../extension_names.ts';
+import { extensionOfV1, extensionOfV2, type KnownExtension } from '../extension_names.ts';
 import { proxyProtocolType } from '../v2_to_v3/listeners.ts';
 import { addressOf } from './addresses.ts';
 import { convertV1Filter } from './filters.ts';
@@ -40,7 +40,8 @@ export function convertListener(node: SourceNode, context: UpgradeContext): MapN
     const type = 'type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst';
     if (isTrue(original.value)) listenerFilters.push(listenerFilter('original_dst', type, original.value));
   }
-  if (listenerFilters.length > 0) section.out.put('listener_filters', list(listenerFilters, node), proxyProtocol ?? original!);
+  if (listenerFilters.length > 0)
+    section.out.put('listener_filters', list(listenerFilters, node), proxyProtocol ?? original!);
   section.out.put('filter_chains', list([chain.done()], filters ?? node), filters ?? node);
   section.fields('bind_to_port', 'per_connection_buffer_limit_bytes');
   section.field('drain_type', 'drain_type', (value) => (textOf(value) ?? '').toUpperCase());
@@ -54,7 +55,10 @@ function listenerFilter(name: string, type: string, at: SourceNode): MapNode {
 }
 
 /** `{name, config}` of a network or an HTTP filter. Undefined (and reported) when nothing is known of it. */
-export function convertFilter(filter: NonNullable<ReturnType<typeof sectionOf>>, category: 'network' | 'http'): MapNode | undefined {
+export function convertFilter(
+  filter: NonNullable<ReturnType<typeof sectionOf>>,
+  category: 'network' | 'http',
+): MapNode | undefined {
   const { context } = filter;
   const name = filter.take('name');
   const config = filter.take('config');
@@ -75,7 +79,12 @@ export function convertFilter(filter: NonNullable<ReturnType<typeof sectionOf>>,
   return filter.done();
 }
 
-function configEntries(config: SourceNode, category: 'network' | 'http', known: KnownExtension, context: UpgradeContext): MapNode['entries'] {
+function configEntries(
+  config: SourceNode,
+  category: 'network' | 'http',
+  known: KnownExtension,
+  context: UpgradeContext,
+): MapNode['entries'] {
   const section = sectionOf(config, `a v1 configuration of ${known.name}`, context);
   return section === undefined ? [] : convertV1Filter(category, known.name, section.node, context).entries;
 }

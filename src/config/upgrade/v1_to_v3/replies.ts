@@ -25,7 +25,9 @@ export function convertReply(kind: ReplyKind, name: string, tree: SourceNode, co
       const listed = required(section, kind);
       section.done();
       const convert = kind === 'clusters' ? convertCluster : convertListener;
-      return sectionsOf(listed?.value, `one of v1 ${kind}`, context).flatMap((each) => convert(each.node, context) ?? []);
+      return sectionsOf(listed?.value, `one of v1 ${kind}`, context).flatMap(
+        (each) => convert(each.node, context) ?? [],
+      );
     }
   }
 }

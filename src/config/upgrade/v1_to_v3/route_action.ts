@@ -3,8 +3,8 @@ import type { MapEntry, MapNode, SourceNode } from '../../source_tree.ts';
 import type { UpgradeContext } from '../context.ts';
 import { Fields, isTrue, list, map, scalar, textOf } from '../edit.ts';
 import { upgradeCors } from '../v2_to_v3/routes.ts';
-import { milliseconds, Section, sectionsOf } from './section.ts';
 import { convertHeaderMatches } from './routes.ts';
+import { milliseconds, Section, sectionsOf } from './section.ts';
 
 /** `route` of v3, out of the fields that v1 had beside the match. */
 export function convertAction(section: Section): void {
@@ -15,7 +15,11 @@ export function convertAction(section: Section): void {
     const made = action.put(name, value, from);
     if (from.key !== name) context.changes.comment(made, `v1 '${from.key}'`);
   };
-  const move = (name: string, to = name, form: (value: SourceNode, from: MapEntry) => SourceNode | string | undefined = (value) => value) => {
+  const move = (
+    name: string,
+    to = name,
+    form: (value: SourceNode, from: MapEntry) => SourceNode | string | undefined = (value) => value,
+  ) => {
     const entry = section.take(name);
     if (entry !== undefined) put(entry, to, form(entry.value, entry));
   };
@@ -86,7 +90,9 @@ function hashPolicy(value: SourceNode, context: UpgradeContext): SourceNode | un
 export function convertRateLimits(entry: MapEntry, context: UpgradeContext): SourceNode {
   const limits = sectionsOf(entry.value, 'a v1 rate limit', context).map((section) => {
     section.fields('stage', 'disable_key');
-    section.field('actions', 'actions', (value) => list(sectionsOf(value, 'a v1 rate limit action', context).map(rateLimitAction), value));
+    section.field('actions', 'actions', (value) =>
+      list(sectionsOf(value, 'a v1 rate limit action', context).map(rateLimitAction), value),
+    );
     return section.done();
   });
   return list(limits, entry);
@@ -113,7 +119,11 @@ function rateLimitAction(section: Section): MapNode {
   } else if (Object.hasOwn(actionFields, kind)) {
     for (const name of actionFields[kind]) copy(section, inner, name);
   } else {
-    context.error(type ?? node, `unknown rate limit action '${kind}'`, `expected one of ${Object.keys(actionFields).join(', ')}, header_value_match`);
+    context.error(
+      type ?? node,
+      `unknown rate limit action '${kind}'`,
+      `expected one of ${Object.keys(actionFields).join(', ')}, header_value_match`,
+    );
     return section.done();
   }
   section.out.put(kind, inner.done(), type!);

@@ -23,7 +23,8 @@ function convertVirtualHost(section: Section): MapNode {
   section.fields('name', 'domains');
   section.field('require_ssl', 'require_tls', (value) => {
     const need = tlsNeeds[textOf(value) ?? ''];
-    if (need === undefined) context.error(value, `unknown require_ssl '${textOf(value)}'`, 'expected external_only or all');
+    if (need === undefined)
+      context.error(value, `unknown require_ssl '${textOf(value)}'`, 'expected external_only or all');
     return need;
   });
   section.field('routes', 'routes', (value) => list(sectionsOf(value, 'a v1 route', context).map(convertRoute), value));
@@ -68,20 +69,28 @@ function convertMatch(section: Section): MapNode {
     if (entry !== undefined) match.put(name, entry.value, entry);
   }
   const regex = section.take('regex');
-  if (regex !== undefined) changes.comment(match.put('safe_regex', map({ regex: regex.value }, regex), regex), "v1 'regex'");
+  if (regex !== undefined)
+    changes.comment(match.put('safe_regex', map({ regex: regex.value }, regex), regex), "v1 'regex'");
   const runtime = section.section('runtime', 'a v1 runtime');
   if (runtime !== undefined) {
     const numerator = runtime.take('default')?.value ?? scalar(0, runtime.node);
     const key = runtime.take('key')?.value;
     runtime.done();
     const share = map({ numerator, denominator: 'HUNDRED' }, runtime.node);
-    changes.comment(match.put('runtime_fraction', map({ default_value: share, runtime_key: key }, runtime.node), runtime.node), "v1 'runtime'");
+    changes.comment(
+      match.put('runtime_fraction', map({ default_value: share, runtime_key: key }, runtime.node), runtime.node),
+      "v1 'runtime'",
+    );
   }
   const headers = section.take('headers');
   if (headers !== undefined) match.put('headers', convertHeaderMatches(headers, section.context), headers);
   const query = section.take('query_parameters');
   if (query !== undefined) {
-    match.put('query_parameters', list(sectionsOf(query.value, 'a v1 query parameter', section.context).map(valueMatch), query), query);
+    match.put(
+      'query_parameters',
+      list(sectionsOf(query.value, 'a v1 query parameter', section.context).map(valueMatch), query),
+      query,
+    );
   }
   return match.done();
 }
@@ -105,7 +114,7 @@ function valueMatch(section: Section): MapNode {
 }
 
 /** `[{key, value}]`; v1 always appended. */
-export function convertHeaders(section: Section, name: string): void {
+function convertHeaders(section: Section, name: string): void {
   section.field(name, name, (value, entry) =>
     list(
       itemsOf(value).map((header) => map({ header }, header)),

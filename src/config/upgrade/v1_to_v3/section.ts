@@ -38,7 +38,7 @@ export class Section {
     const entry = this.take(name);
     if (entry === undefined) return;
     const value = form(entry.value, entry);
-    if (value !== undefined) this.put(to, value, entry);
+    if (value !== undefined) this.put(to, typeof value === 'object' ? value : scalar(value, entry.value), entry);
   }
 
   fields(...names: string[]): void {

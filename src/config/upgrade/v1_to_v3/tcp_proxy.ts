@@ -1,7 +1,7 @@
 /** v1's TCP proxy, its routes by addresses and ports → v3 (control path, step 1). */
 import type { MapNode } from '../../source_tree.ts';
 import type { UpgradeContext } from '../context.ts';
-import { type Fields, itemsOf, map, type Place } from '../edit.ts';
+import { type Fields, itemsOf, type Place } from '../edit.ts';
 import { convertAccessLogs } from './access_log.ts';
 import { Section } from './section.ts';
 
@@ -46,15 +46,4 @@ function takeCluster(fields: Fields, routes: ReturnType<typeof itemsOf>, context
     } else if (route !== routes[0]) context.error(cluster, 'the route before this one takes every connection');
   }
   if (routes.length === 0) context.error(at, 'a tcp_proxy needs a route');
-}
-
-/** Nothing but what it is called. */
-export function named(section: Section): MapNode {
-  section.fields('stat_prefix');
-  return section.done();
-}
-
-/** For filters whose v1 configuration was empty. */
-export function empty(section: Section): MapNode {
-  return map({}, section.done());
 }

@@ -5,7 +5,11 @@ import { entryOf, Fields, itemsOf, list, map, type Place, scalar, textOf } from 
 import { subjectAltNames } from '../v2_to_v3/tls.ts';
 import { type Section, sectionOf } from './section.ts';
 
-export function tlsSocketOf(entry: MapEntry, side: 'Upstream' | 'Downstream', context: UpgradeContext): MapNode | undefined {
+export function tlsSocketOf(
+  entry: MapEntry,
+  side: 'Upstream' | 'Downstream',
+  context: UpgradeContext,
+): MapNode | undefined {
   const section = sectionOf(entry.value, 'a v1 ssl_context', context);
   if (section === undefined) return undefined;
   const type = `type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.${side}TlsContext`;

@@ -40,7 +40,10 @@ function takeTracing(fields: Fields, context: UpgradeContext): void {
   const provider = new Fields(http.value);
   extensionRules['envoy.config.trace.v3.Tracing.Http'](provider, context);
   context.tracingProvider = provider.done();
-  context.changes.general(entry!, "field 'tracing' of the bootstrap was converted to the provider of each connection manager that traces");
+  context.changes.general(
+    entry!,
+    "field 'tracing' of the bootstrap was converted to the provider of each connection manager that traces",
+  );
 }
 
 /** The three layers that older files had without naming them, and the admin's. */
@@ -52,7 +55,10 @@ export function layeredRuntime(runtime: Fields, at: MapEntry): MapNode {
   const disk = (name: string, field: string, append?: boolean): void => {
     const folder = runtime.get(field);
     if (root === undefined || (folder === undefined && append)) return;
-    const layer = map({ symlink_root: root, subdirectory: folder?.value, append_service_cluster: append }, folder ?? at);
+    const layer = map(
+      { symlink_root: root, subdirectory: folder?.value, append_service_cluster: append },
+      folder ?? at,
+    );
     layers.push(map({ name, disk_layer: layer }, folder ?? at));
   };
   disk('root', 'subdirectory');

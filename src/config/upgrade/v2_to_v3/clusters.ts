@@ -7,7 +7,11 @@ import type { Rules } from './rules.ts';
 import { tlsContext } from './tls.ts';
 
 /** A load assignment of plain addresses. */
-export function assignmentOf(clusterName: SourceNode | undefined, addresses: readonly SourceNode[], at: Place): SourceNode {
+export function assignmentOf(
+  clusterName: SourceNode | undefined,
+  addresses: readonly SourceNode[],
+  at: Place,
+): SourceNode {
   const endpoints = addresses.map((address) => map({ endpoint: map({ address }, address) }, address));
   return map(
     { cluster_name: clusterName ?? '', endpoints: list([map({ lb_endpoints: list(endpoints, at) }, at)], at) },
@@ -38,7 +42,8 @@ function upgradeRing(fields: Fields, context: UpgradeContext): void {
   if (entry === undefined) return;
   const made = become(fields, entry, 'hash_function', 'XX_HASH', context);
   const use = entry.value.kind === 'map' ? entry.value.entries.find(({ key }) => key === 'use_std_hash') : undefined;
-  if (made !== undefined && isTrue(use?.value)) context.changes.dropped(use!, 'std::hash is not reproduced, xxHash is used');
+  if (made !== undefined && isTrue(use?.value))
+    context.changes.dropped(use!, 'std::hash is not reproduced, xxHash is used');
 }
 
 function upgradeHealthCheck(fields: Fields, context: UpgradeContext): void {

@@ -37,7 +37,12 @@ function isBare(fields: Fields): boolean {
 function unknown(config: MapEntry, name: string, { report }: UpgradeContext): void {
   const gone = extensionOfV2('http', name)?.type === '';
   const reason = gone ? `${name} is gone from Envoy` : `no extension is known by the name '${name}'`;
-  report.error(config.keyAt, '', `${reason}: its 'config' cannot be read`, gone ? undefined : "give it a 'typed_config' with its '@type'");
+  report.error(
+    config.keyAt,
+    '',
+    `${reason}: its 'config' cannot be read`,
+    gone ? undefined : "give it a 'typed_config' with its '@type'",
+  );
 }
 
 function typed(config: MapEntry, known: KnownExtension, category: Category, context: UpgradeContext): MapNode {

@@ -58,5 +58,6 @@ export const filterRules: Rules = {
       context.changes.converted(cluster, entry, "v2 field 'cluster'", "'prefix_routes.catch_all_route'");
     });
   },
-  'envoy.config.trace.v3.ZipkinConfig': (fields, context) => rename(fields, 'collector_endpoint_path', 'collector_endpoint', context),
+  'envoy.config.trace.v3.ZipkinConfig': (fields, context) =>
+    rename(fields, 'collector_endpoint_path', 'collector_endpoint', context),
 };

@@ -26,9 +26,7 @@ function upgradeTracing(fields: Fields, context: UpgradeContext): void {
   }
   const tags = fields.take('request_headers_for_tags');
   if (tags !== undefined) {
-    const made = itemsOf(tags.value).map((name) =>
-      map({ tag: name, request_header: map({ name }, name) }, name),
-    );
+    const made = itemsOf(tags.value).map((name) => map({ tag: name, request_header: map({ name }, name) }, name));
     become(fields, tags, 'custom_tags', list(made, tags), context);
   }
   const { tracingProvider: provider } = context;

@@ -1,12 +1,14 @@
 /** v2 listeners and filter chains → v3 (control path, step 1). */
-import type { UpgradeContext } from '../context.ts';
+
 import type { SourceNode } from '../../source_tree.ts';
+import type { UpgradeContext } from '../context.ts';
 import { type Fields, isTrue, itemsOf, map, textOf } from '../edit.ts';
 import { become, rename } from './rename.ts';
 import type { Rules } from './rules.ts';
 import { tlsContext } from './tls.ts';
 
-export const proxyProtocolType = 'type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol';
+export const proxyProtocolType =
+  'type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol';
 
 function upgradeListener(fields: Fields, context: UpgradeContext): void {
   const old = fields.take('deprecated_v1');

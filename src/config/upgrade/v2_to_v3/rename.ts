@@ -9,15 +9,19 @@ export function become(
   from: MapEntry,
   name: string,
   value: SourceNode | Scalar,
-  { changes, report }: UpgradeContext,
+  { changes, report, version }: UpgradeContext,
 ): MapEntry | undefined {
   const present = fields.get(name);
   if (present !== undefined) {
-    report.error(from.keyAt, '', `'${from.key}' is the v2 form of '${present.key}': only one of them may be given`);
+    report.error(
+      from.keyAt,
+      '',
+      `'${from.key}' is the ${version} form of '${present.key}': only one of them may be given`,
+    );
     return undefined;
   }
   const entry = fields.put(name, value, from);
-  changes.converted(from, entry, `v2 field '${from.key}'`, `'${name}'`);
+  changes.converted(from, entry, `${version} field '${from.key}'`, `'${name}'`);
   return entry;
 }
 

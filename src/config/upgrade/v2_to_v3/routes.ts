@@ -10,7 +10,7 @@ import type { Rules } from './rules.ts';
 const corsName = 'envoy.filters.http.cors';
 
 /** A share of requests in percent that a runtime key may change. */
-export function runtimePercent(percent: SourceNode | number, key: SourceNode | undefined, at: Place): SourceNode {
+function runtimePercent(percent: SourceNode | number, key: SourceNode | undefined, at: Place): SourceNode {
   const share = map({ numerator: percent, denominator: 'HUNDRED' }, at);
   return map({ default_value: share, runtime_key: key }, at);
 }
@@ -118,15 +118,16 @@ export function upgradeCors(fields: Fields, context: UpgradeContext): void {
   ] as const) {
     const entry = fields.take(name);
     if (entry === undefined) continue;
-    const items = itemsOf(entry.value).map((origin) => {
-      if (kind === 'safe_regex') return map({ safe_regex: regexOf(origin, origin) }, origin);
-      // A lone star stood for every origin.
-      return textOf(origin) === '*' ? map({ prefix: '' }, origin) : map({ exact: origin }, origin);
-    });
+    // A lone star still stands for every origin: the filter looks for it.
+    const items = itemsOf(entry.value).map((origin) =>
+      map({ [kind]: kind === 'exact' ? origin : regexOf(origin, origin) }, origin),
+    );
     const made = fields.append('allow_origin_string_match', items, entry);
-    context.changes.converted(entry, made, `v2 field '${name}'`, "'allow_origin_string_match'");
+    context.changes.converted(entry, made, `${context.version} field '${name}'`, "'allow_origin_string_match'");
   }
-  rewrite(fields, 'enabled', 'filter_enabled', context, (entry) => runtimePercent(isTrue(entry.value) ? 100 : 0, undefined, entry));
+  rewrite(fields, 'enabled', 'filter_enabled', context, (entry) =>
+    runtimePercent(isTrue(entry.value) ? 100 : 0, undefined, entry),
+  );
 }
 
 const routes = 'envoy.config.route.v3';

@@ -1,9 +1,10 @@
 /** v2's TLS contexts, written in place, → v3's transport sockets (control path, step 1). */
+
+import type { MapEntry, SourceNode } from '../../source_tree.ts';
 import type { UpgradeContext } from '../context.ts';
 import { type Fields, itemsOf, map, type Place } from '../edit.ts';
 import { become, drop } from './rename.ts';
 import type { Rules } from './rules.ts';
-import type { MapEntry, SourceNode } from '../../source_tree.ts';
 
 const tlsPackage = 'envoy.extensions.transport_sockets.tls.v3';
 

@@ -74,10 +74,8 @@ function upgradeTypeUrl(fields: Fields, key: string, context: UpgradeContext): D
   const entry = fields.get(key);
   const url = textOf(entry?.value);
   if (entry === undefined || url === undefined) return undefined;
-  const type = findMessageType(typeNameOf(url));
-  if (type !== undefined) return type;
   const name = v3NameOf(typeNameOf(url));
-  if (name === undefined) return undefined;
+  if (name === undefined) return findMessageType(typeNameOf(url));
   const next = fields.replace(entry, entry.key, `type.googleapis.com/${name}`);
   context.changes.converted(entry.value, next, `v2 type '${typeNameOf(url)}'`, `'${name}'`);
   return findMessageType(name);
@@ -88,7 +86,12 @@ function setDirection(fields: Fields, context: UpgradeContext): void {
   const direction = context.trafficDirection;
   if (direction === undefined || fields.get('traffic_direction') !== undefined) return;
   const entry = fields.put('traffic_direction', direction.value, direction.from);
-  context.changes.converted(direction.from, entry, `v2 field '${direction.from.key}'`, "the listener's 'traffic_direction'");
+  context.changes.converted(
+    direction.from,
+    entry,
+    `v2 field '${direction.from.key}'`,
+    "the listener's 'traffic_direction'",
+  );
 }
 
 function moveComment(from: MapEntry, to: MapEntry, { changes }: UpgradeContext): void {

@@ -4,7 +4,7 @@ import { type AdminReply, badRequest, type Endpoint, type EndpointParam, html, t
 import { page } from '../page.ts';
 import { renderJson } from './json.ts';
 import { renderPrometheus } from './prometheus.ts';
-import { parseStatsQuery, type StatsQuery, wantedHistograms, wantedValues } from './query.ts';
+import { parseStatsQuery, type StatsQuery, wantedHistograms, wantedTexts, wantedValues } from './query.ts';
 import { renderText } from './text.ts';
 
 const usedOnly: EndpointParam = {
@@ -32,13 +32,18 @@ export const stats: Endpoint = {
   handle(context, request) {
     const query = parseStatsQuery(request.query);
     if ('error' in query) return query.error;
-    if (query.format === 'prometheus') return prometheus(context, query);
+    if (query.format === 'prometheus') return prometheus(context, query, request.query.has('text_readouts'));
+    const texts = wantedTexts(context.stats, query);
     const values = wantedValues(context.stats, query);
     const histograms = wantedHistograms(context.stats, query);
     if (query.format === 'json') {
-      return { status: 200, contentType: 'application/json', body: renderJson(values, histograms, query.buckets) };
+      return {
+        status: 200,
+        contentType: 'application/json',
+        body: renderJson(texts, values, histograms, query.buckets),
+      };
     }
-    const lines = renderText(values, histograms, query.buckets);
+    const lines = renderText(texts, values, histograms, query.buckets);
     return query.format === 'text' ? text(lines) : html(page([stats], request, [...lines].join('')));
   },
 };
@@ -57,17 +62,18 @@ export const statsPrometheus: Endpoint = {
   ],
   handle(context, request) {
     const query = parseStatsQuery(request.query);
-    return 'error' in query ? query.error : prometheus(context, query);
+    return 'error' in query ? query.error : prometheus(context, query, request.query.has('text_readouts'));
   },
 };
 
 /** The type parameter does not count here, as in Envoy. */
-function prometheus(context: AdminContext, query: StatsQuery): AdminReply {
+function prometheus(context: AdminContext, query: StatsQuery, withTexts: boolean): AdminReply {
   const { buckets } = query;
   if (buckets === 'disjoint' || buckets === 'detailed') {
     return badRequest('unsupported prometheus histogram bucket mode');
   }
   const values = wantedValues(context.stats, query, true);
   const histograms = wantedHistograms(context.stats, query, true);
-  return text(renderPrometheus(context.stats, values, histograms, buckets));
+  const texts = withTexts ? wantedTexts(context.stats, query, true) : [];
+  return text(renderPrometheus(context.stats, values, texts, histograms, buckets));
 }

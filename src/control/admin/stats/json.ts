@@ -1,5 +1,5 @@
 /** /stats?format=json: one line, histograms as the last element. */
-import type { StatValue } from '../../stats_merge.ts';
+import type { StatValue, TextReadout } from '../../stats_merge.ts';
 import {
   type BinnedCounts,
   defaultBuckets,
@@ -13,12 +13,17 @@ import { countsByBucket } from './text.ts';
 const percentNames = defaultQuantiles.map((quantile) => 100 * quantile).join(',');
 
 export function* renderJson(
+  texts: readonly TextReadout[],
   values: readonly StatValue[],
   histograms: readonly MergedHistogram[],
   buckets: BucketMode = 'summary',
 ): Generator<string> {
   yield '{"stats":[';
   let comma = '';
+  for (const { name, value } of texts) {
+    yield `${comma}{"name":${JSON.stringify(name)},"value":${JSON.stringify(value)}}`;
+    comma = ',';
+  }
   for (const { name, value } of values) {
     yield `${comma}{"name":${JSON.stringify(name)},"value":${value}}`;
     comma = ',';

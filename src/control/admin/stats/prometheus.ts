@@ -1,5 +1,5 @@
-/** /stats/prometheus: counters, gauges, histograms; each sorted by the name without tags, `# TYPE` lines and no HELP. */
-import type { StatsMerge, StatValue } from '../../stats_merge.ts';
+/** /stats/prometheus: counters, gauges, texts, histograms; each sorted by the name without tags, `# TYPE` lines and no HELP. */
+import type { StatsMerge, StatValue, TextReadout } from '../../stats_merge.ts';
 import { defaultBuckets, defaultQuantiles, type MergedHistogram } from '../../stats_merge_histogram.ts';
 import type { TaggedName } from '../../stats_merge_tags.ts';
 import { thirtyTwoDigits } from './numbers.ts';
@@ -7,6 +7,7 @@ import { thirtyTwoDigits } from './numbers.ts';
 export function* renderPrometheus(
   stats: StatsMerge,
   values: readonly StatValue[],
+  texts: readonly TextReadout[],
   histograms: readonly MergedHistogram[],
   buckets: 'cumulative' | 'summary' = 'cumulative',
 ): Generator<string> {
@@ -15,6 +16,14 @@ export function* renderPrometheus(
     for (const { family, members } of families(stats, ofKind)) {
       yield `# TYPE ${family} ${kind}\n`;
       for (const { stat, labels } of members) yield `${family}{${labels}} ${stat.value}\n`;
+    }
+  }
+  // Gauges without a value, the text in a label.
+  for (const { family, members } of families(stats, texts)) {
+    yield `# TYPE ${family} gauge\n`;
+    for (const { stat, labels } of members) {
+      const label = `text_value="${stat.value.replace(/[\\"\n]/g, escapeLabel)}"`;
+      yield `${family}{${labels === '' ? label : `${labels},${label}`}} 0\n`;
     }
   }
   for (const { family, members } of families(stats, histograms)) {

@@ -1,5 +1,5 @@
 /** What /stats is asked for: the parameters, checked in Envoy's order with Envoy's texts. */
-import type { StatKind, StatsMerge, StatValue } from '../../stats_merge.ts';
+import type { StatKind, StatsMerge, StatValue, TextReadout } from '../../stats_merge.ts';
 import type { MergedHistogram } from '../../stats_merge_histogram.ts';
 import { type AdminReply, badRequest } from '../endpoint.ts';
 import { compileRegex, type Matcher } from '../regex_param.ts';
@@ -62,6 +62,12 @@ export function wantedValues(stats: StatsMerge, query: StatsQuery, anyType = fal
     .values()
     .filter((stat) => (!query.usedOnly || stat.used) && (anyType || kind === undefined || stat.kind === kind))
     .filter(({ name }) => query.wants(name));
+}
+
+/** The texts a query wants, sorted by name. */
+export function wantedTexts(stats: StatsMerge, query: StatsQuery, anyType = false): TextReadout[] {
+  if (!anyType && query.type !== 'All' && query.type !== 'TextReadouts') return [];
+  return stats.textReadouts().filter(({ name, value }) => (!query.usedOnly || value !== '') && query.wants(name));
 }
 
 /** The histograms a query wants, sorted by name. */

@@ -1,5 +1,5 @@
-/** /stats as text: `name: value`, then histograms. */
-import type { StatValue } from '../../stats_merge.ts';
+/** /stats as text: texts first, then `name: value`, then histograms. */
+import type { StatValue, TextReadout } from '../../stats_merge.ts';
 import {
   type BinnedCounts,
   defaultBuckets,
@@ -10,13 +10,28 @@ import { sixDigits, spelledNumber } from './numbers.ts';
 import type { BucketMode } from './query.ts';
 
 export function* renderText(
+  texts: readonly TextReadout[],
   values: readonly StatValue[],
   histograms: readonly MergedHistogram[],
   buckets: BucketMode = 'summary',
 ): Generator<string> {
+  for (const { name, value } of texts) yield `${name}: "${value.replace(/[<>&"']/g, escaped)}"\n`;
   for (const { name, value } of values) yield `${name}: ${value}\n`;
   for (const histogram of histograms) yield `${histogram.name}:${histogramText(histogram, buckets)}\n`;
 }
+
+/** As in Envoy, for whoever looks at it in a browser. */
+function escaped(character: string): string {
+  return entities[character];
+}
+
+const entities: Readonly<Record<string, string>> = {
+  '<': '&lt;',
+  '>': '&gt;',
+  '&': '&amp;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
 
 function histogramText(histogram: MergedHistogram, buckets: BucketMode): string {
   if (!histogram.used) return ' No recorded values';

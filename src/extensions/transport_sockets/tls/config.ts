@@ -1,6 +1,7 @@
 /** envoy.transport_sockets.tls: what configuration needs to know of it, towards clients and towards hosts (control side). */
 import { existsSync } from 'node:fs';
 import type { envoy } from '../../../api/envoy_types.ts';
+import { checkValidation } from '../../../common/tls/check_validation.ts';
 import { readSecret } from '../../../common/tls/read_secret.ts';
 import {
   certificateRefs,
@@ -17,7 +18,6 @@ import { checkProtocol } from './protocol_settings.ts';
 type CommonTlsContext = envoy.extensions.transport_sockets.tls.v3.CommonTlsContext;
 type DownstreamTlsContext = envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext;
 type UpstreamTlsContext = envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext;
-type ValidationContext = envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext;
 
 const mustStaplePolicy = 2;
 
@@ -100,42 +100,14 @@ function checkRef({ path, inline, sds }: SecretRef, errors: ConfigErrors): void 
       error: (field, reason) => errors.error(at(field), reason),
       warn: (field, reason) => errors.warn(at(field), reason),
     });
-    if (inline.case === 'validationContext') checkValidation(inline.value, at, errors);
+    // What a discovered one adds to (combined_validation_context) need not be complete.
+    const whole = !path.endsWith('.default_validation_context');
+    if (inline.case === 'validationContext')
+      checkValidation(inline.value, whole, (field, reason) => errors.error(at(field), reason));
   }
   const file = sds === undefined ? undefined : secretFile(sds);
   if (file !== undefined && !existsSync(file)) {
     const reason = `paths must refer to an existing path in the system: '${file}' does not exist`;
     errors.error(`${path}.sds_config`, reason);
   }
-}
-
-const hexHash = /^(?:[0-9a-fA-F]{64}|(?:[0-9a-fA-F]{2}:){31}[0-9a-fA-F]{2})$/;
-
-function checkValidation(context: ValidationContext, at: (field: string) => string, errors: ConfigErrors): void {
-  const { trustedCa, systemRootCerts, verifyCertificateHash, verifyCertificateSpki, crl } = context;
-  const hasCa = trustedCa !== undefined || systemRootCerts !== undefined;
-  const hasNames = context.matchTypedSubjectAltNames.length + context.matchSubjectAltNames.length > 0;
-  verifyCertificateHash.forEach((hash, i) => {
-    if (!hexHash.test(hash)) errors.error(at(`verify_certificate_hash[${i}]`), `Invalid hex-encoded SHA-256 ${hash}`);
-  });
-  verifyCertificateSpki.forEach((hash, i) => {
-    if (Buffer.from(hash, 'base64').length !== 32)
-      errors.error(at(`verify_certificate_spki[${i}]`), `Invalid base64-encoded SHA-256 ${hash}`);
-  });
-  if (hasNames && !hasCa) {
-    errors.error(
-      at('match_typed_subject_alt_names'),
-      'SAN-based verification of peer certificates without trusted CA is insecure and not allowed',
-    );
-  }
-  if (context.allowExpiredCertificate && !hasCa) {
-    errors.error(at('allow_expired_certificate'), 'Certificate validity period is always ignored without trusted CA');
-  }
-  if (context.allowExpiredCertificate && crl !== undefined && !context.onlyVerifyLeafCertCrl) {
-    errors.error(
-      at('allow_expired_certificate'),
-      "'allow_expired_certificate' together with 'crl' is not supported yet",
-    );
-  }
-  if (crl !== undefined && !hasCa) errors.error(at('crl'), 'Failed to load CRL without trusted CA');
 }

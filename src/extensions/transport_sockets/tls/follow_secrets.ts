@@ -9,7 +9,7 @@ const log = logger('config');
 
 interface Side<T, S> {
   make(stats: TlsStats, onNotReady: () => void): T;
-  /** Undefined while a secret has not come. */
+  /** Undefined while a secret has not come. Throws when they do not go together. */
   settings(): S | undefined;
 }
 
@@ -30,9 +30,9 @@ export function followSecrets<S, T extends { update(settings: S): void }>(
     counts[notReady]++;
   });
   const apply = (): boolean => {
-    const settings = side.settings();
-    if (settings === undefined) return false;
     try {
+      const settings = side.settings();
+      if (settings === undefined) return false;
       tls.update(settings);
     } catch (error) {
       // The main thread has read these secrets; what OpenSSL refuses beyond that leaves the old ones in use.

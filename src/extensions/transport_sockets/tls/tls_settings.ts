@@ -3,6 +3,7 @@ import { createHash, hkdfSync } from 'node:crypto';
 import type { envoy } from '../../../api/envoy_types.ts';
 import { durationMs } from '../../../common/duration.ts';
 import { compileStringMatcher } from '../../../common/matchers/string_matcher.ts';
+import { namesWithoutAuthority } from '../../../common/tls/check_validation.ts';
 import { certificateRefs, type SecretRef, ticketKeysRef, validationRefs } from '../../../common/tls/secret_refs.ts';
 import { dnsNameMatches } from '../../../common/tls/subject_alt_names.ts';
 import type {
@@ -41,7 +42,7 @@ export function allRefs(common: CommonTlsContext | undefined, tickets?: SecretRe
   return tickets === undefined ? refs : [...refs, tickets];
 }
 
-/** Undefined while a secret has not come. */
+/** Undefined while a secret has not come. Throws when the secrets ask for something together that cannot be. */
 export function serverSettings(context: DownstreamTlsContext, secrets: SecretSource): ServerTlsSettings | undefined {
   const common = context.commonTlsContext;
   const tickets = ticketKeysRef(context);
@@ -67,7 +68,7 @@ export function serverSettings(context: DownstreamTlsContext, secrets: SecretSou
   };
 }
 
-/** Undefined while a secret has not come. */
+/** Undefined while a secret has not come. Throws when the secrets ask for something together that cannot be. */
 export function clientSettings(context: UpstreamTlsContext, secrets: SecretSource): ClientTlsSettings | undefined {
   const common = context.commonTlsContext;
   if (allRefs(common).some(({ key }) => secrets.get(key) === undefined)) return undefined;
@@ -104,8 +105,12 @@ function validationOf(common: CommonTlsContext | undefined, secrets: SecretSourc
   const last = <T>(read: (context: ValidationContext) => T | undefined): T | undefined =>
     contexts.map(read).findLast((value) => value !== undefined);
   const hashes = contexts.flatMap(({ verifyCertificateHash }) => verifyCertificateHash);
+  const trustedCa = last((context) => textOf(context.trustedCa));
+  // Each of two is in order by itself; together they may still ask for names that nobody has signed.
+  if (trustedCa === undefined && contexts.some((context) => sanMatchers(context).length > 0))
+    throw new Error(namesWithoutAuthority);
   return {
-    trustedCa: last((context) => textOf(context.trustedCa)),
+    trustedCa,
     crl: last((context) => textOf(context.crl)),
     onlyVerifyLeafCrl: contexts.some(({ onlyVerifyLeafCertCrl }) => onlyVerifyLeafCertCrl),
     subjectAltNames: contexts.flatMap(sanMatchers),

@@ -1,12 +1,20 @@
 /** envoy.filters.network.http_connection_manager: takes a connection and speaks HTTP on it. */
 import type { envoy } from '../../../../api/envoy_types.ts';
+import { CompiledExtension } from '../../../../common/compiled_extension.ts';
 import type { ConnectionInfo } from '../../../../common/stream_info.ts';
 import { compileConfig, type HttpConnectionManagerConfig } from '../../../../http/config.ts';
 import { ConnectionManager } from '../../../../http/connection_manager.ts';
+import { MissingConfigFilter } from '../../../../http/missing_config.ts';
 import { compileUpgrades } from '../../../../http/upgrades.ts';
 import type { Connection } from '../../../../net/connection.ts';
 import type { HttpFilterFactory } from '../../../../spi/http_filter.ts';
-import type { ConnectionTaker, DrainState, ListenerInfo, WorkerContext } from '../../../../spi/worker_context.ts';
+import type {
+  ConnectionTaker,
+  DrainState,
+  ListenerInfo,
+  LoadedExtension,
+  WorkerContext,
+} from '../../../../spi/worker_context.ts';
 
 type Message = envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
 type HttpFilter = envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
@@ -41,10 +49,17 @@ class HttpConnections implements ConnectionTaker {
 export default function create(message: Message, context: WorkerContext, listener: ListenerInfo): ConnectionTaker {
   const makeFilters = (list: readonly HttpFilter[]) =>
     list.map(({ name, configType, disabled }) => {
+      const compile = ({ create, message: config }: LoadedExtension) =>
+        (create as HttpFilterFactory)(config, context, message.statPrefix);
+      if (configType.case === 'configDiscovery') {
+        const filter = new CompiledExtension(
+          context.discoveredExtension('http_filter', name, configType.value),
+          compile,
+        );
+        return { name, disabled, create: () => filter.current?.() ?? new MissingConfigFilter() };
+      }
       const typedConfig = configType.case === 'typedConfig' ? configType.value : undefined;
-      const extension = context.extension({ name, typedConfig });
-      const create = (extension.create as HttpFilterFactory)(extension.message, context, message.statPrefix);
-      return { name, disabled, create };
+      return { name, disabled, create: compile(context.extension({ name, typedConfig })) };
     });
   const upgrades = compileUpgrades(message.upgradeConfigs, makeFilters);
   const filters = makeFilters(message.httpFilters);
