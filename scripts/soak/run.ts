@@ -119,7 +119,7 @@ async function watch(): Promise<Sample[]> {
 /** Waits for what closes on its own; what is left then is wrong. */
 async function atRest(): Promise<string[]> {
   if (!proxy.alive) return ['the proxy has ended'];
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 15_000;
   for (;;) {
     const busy = stillBusy(await proxy.statistics());
     const { descriptors } = proxy;

@@ -150,7 +150,8 @@ export function tcpClient(surroundings: Surroundings): Client {
 
 export function grpcClient(surroundings: Surroundings): Client {
   const { port, random, tally } = surroundings;
-  const client = new GrpcClient(port('plain'));
+  // A pool of its own: the one of all clients keeps a connection for some seconds after the last has closed.
+  const client = new GrpcClient(port('plain'), { 'grpc.use_local_subchannel_pool': 1 });
   const unary = async () => {
     const message = bytesOf({ start: random.int(1000), size: random.int(4000) });
     const { error, message: reply } = await client.unary(message);

@@ -51,9 +51,11 @@ export function checkMessages(root: AnyMessage, checks: MessageChecks): void {
         if (routeSpecifier.case === 'routeConfig') checkRouteTable(routeSpecifier.value, checks);
         break;
       }
-      case 'envoy.config.core.v3.ApiConfigSource':
-        checkApiType(message as unknown as envoy.config.core.v3.ApiConfigSource, report);
+      case 'envoy.config.core.v3.ConfigSource': {
+        const { configSourceSpecifier: source } = message as unknown as envoy.config.core.v3.ConfigSource;
+        if (source.case === 'apiConfigSource') checkApiType(source.value, report);
         break;
+      }
       case 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy':
         checkTcpProxy(message as unknown as TcpProxy, checks);
         break;

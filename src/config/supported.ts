@@ -360,7 +360,7 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   // Clusters
   'config.cluster.v3.Cluster': [
     'name alt_stat_name type=STATIC|STRICT_DNS|LOGICAL_DNS|EDS cluster_type connect_timeout per_connection_buffer_limit_bytes load_assignment ' +
-      'lb_policy=ROUND_ROBIN|LEAST_REQUEST|RANDOM least_request_lb_config circuit_breakers max_requests_per_connection ' +
+      'lb_policy=ROUND_ROBIN|LEAST_REQUEST|RANDOM|LOAD_BALANCING_POLICY_CONFIG load_balancing_policy least_request_lb_config circuit_breakers max_requests_per_connection ' +
       'common_http_protocol_options http_protocol_options http2_protocol_options protocol_selection ' +
       'upstream_http_protocol_options typed_extension_protocol_options ' +
       'dns_refresh_rate dns_jitter dns_failure_refresh_rate respect_dns_ttl dns_lookup_family dns_resolvers ' +
@@ -375,9 +375,20 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.cluster.v3.Cluster.LeastRequestLbConfig': ['choice_count active_request_bias'],
   'config.core.v3.RuntimeDouble': ['default_value', 'runtime_key'],
   'config.cluster.v3.Cluster.CommonLbConfig': [
-    'healthy_panic_threshold zone_aware_lb_config close_connections_on_host_set_change',
+    'healthy_panic_threshold zone_aware_lb_config locality_weighted_lb_config close_connections_on_host_set_change',
     'update_merge_window ignore_new_hosts_until_first_hc',
   ],
+  'config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig': ['*'],
+  'config.cluster.v3.LoadBalancingPolicy': ['policies'],
+  'config.cluster.v3.LoadBalancingPolicy.Policy': ['typed_extension_config'],
+  'extensions.load_balancing_policies.least_request.v3.LeastRequest': [
+    'choice_count active_request_bias locality_lb_config selection_method=N_CHOICES',
+  ],
+  'extensions.load_balancing_policies.round_robin.v3.RoundRobin': ['locality_lb_config'],
+  'extensions.load_balancing_policies.random.v3.Random': ['locality_lb_config'],
+  'extensions.load_balancing_policies.common.v3.LocalityLbConfig': ['locality_weighted_lb_config zone_aware_lb_config'],
+  'extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig': ['*'],
+  'extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig': ['fail_traffic_on_panic'],
   'config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig': [
     'fail_traffic_on_panic',
     // Without a local cluster there are no zones to keep to.
@@ -452,7 +463,7 @@ export const supported: { readonly [message: string]: SupportedRow } = {
     'overprovisioning_factor weighted_priority_health',
     'endpoint_stale_after',
   ],
-  'config.endpoint.v3.LocalityLbEndpoints': ['lb_endpoints priority', 'locality metadata load_balancing_weight'],
+  'config.endpoint.v3.LocalityLbEndpoints': ['lb_endpoints priority load_balancing_weight', 'locality metadata'],
   'config.endpoint.v3.LbEndpoint': ['endpoint load_balancing_weight health_status', 'metadata'],
   'config.endpoint.v3.Endpoint': ['address hostname', 'health_check_config observability_name'],
 };

@@ -10,11 +10,12 @@ import type { ResolverOf } from '../dns/choose_resolver.ts';
 import { type DnsCluster, dnsCluster } from '../dns/dns_cluster.ts';
 import { dnsSettings } from '../dns/dns_settings.ts';
 import type { HealthChecker } from '../health/health_checker.ts';
-import { HostWord, healthOfFlags, hostBase, isExcluded } from '../snapshot/layout.ts';
+import { HealthFlag, HostWord, healthOfFlags, hostBase, isExcluded } from '../snapshot/layout.ts';
 import type { SnapshotPublisher } from '../snapshot/publisher.ts';
 import type { DecodedResource, Rejection, Subscription, SubscriptionFactory } from '../xds/subscription.ts';
 import { type KnownHost, knownHosts, memberKey, memberKeys } from './known_hosts.ts';
 import type { HeldSecrets } from './secrets/secret_set.ts';
+import { withStaying } from './staying_hosts.ts';
 
 type ClusterMessage = envoy.config.cluster.v3.Cluster;
 type Assignment = envoy.config.endpoint.v3.ClusterLoadAssignment;
@@ -53,6 +54,10 @@ export class ClusterEntry {
   readonly stats: Float64Array;
   hosts: KnownHost[] = [];
   assignment: Assignment = create(messageType(assignmentType)) as unknown as Assignment;
+  /** As discovery has it, without the hosts that only stay. */
+  private asked: Assignment = this.assignment;
+  /** Keys of hosts that discovery names no more and whose checks still pass. */
+  private staying: ReadonlySet<string> = new Set();
   /** Workers know it. */
   private active = false;
   private readonly parts: ClusterEntryParts;
@@ -81,6 +86,12 @@ export class ClusterEntry {
 
   /** Resolves when it has its first hosts, or knows that there are none, its secrets, and each host has been checked once. */
   async warm(): Promise<void> {
+    const warmed = this.fetch();
+    // It serves what it has got at any time.
+    if (this.message.waitForWarmOnInit !== false) await warmed;
+  }
+
+  private async fetch(): Promise<void> {
     const { message, parts } = this;
     this.health = message.healthChecks.length === 0 ? undefined : parts.health(message, () => this.onHealthChanged());
     if (dnsSettings(message) !== undefined) this.resolve();
@@ -207,12 +218,25 @@ export class ClusterEntry {
     return [];
   }
 
+  private markStaying(): void {
+    const slots = this.parts.publisher.hostSlotsOf(this.message.name);
+    this.hosts.forEach((host, i) => {
+      const word = hostBase(slots[i]) + HostWord.Health;
+      if (this.staying.has(memberKey(host))) Atomics.or(this.parts.words, word, HealthFlag.PendingDynamicRemoval);
+      else Atomics.and(this.parts.words, word, ~HealthFlag.PendingDynamicRemoval);
+    });
+  }
+
   private checkHosts(): void {
     const slots = this.parts.publisher.hostSlotsOf(this.message.name);
     this.health?.setHosts(this.hosts.map((host, i) => ({ key: memberKey(host), slot: slots[i], ...host.healthCheck })));
   }
 
   private onHealthChanged(): void {
+    const flags = this.staying.size === 0 ? [] : this.healthFlags();
+    // One that only stayed while its checks passed goes now.
+    if (this.hosts.some((host, i) => this.staying.has(memberKey(host)) && hasFailed(flags[i])))
+      this.setHosts(this.asked);
     this.countMembers();
     if (this.active) this.parts.onHealthChange(this.message.name);
   }
@@ -220,12 +244,18 @@ export class ClusterEntry {
   private setHosts(assignment: Assignment): void {
     if (this.stopped) return;
     const { stats, parts } = this;
-    const named = { ...assignment, clusterName: this.message.name };
+    const flags = this.healthFlags();
+    const stays = this.health !== undefined && !this.message.ignoreHealthOnHostRemoval && !this.logical;
+    const members = withStaying(assignment, this.assignment, (_, i) => stays && !hasFailed(flags[i]));
+    const named = { ...members.assignment, clusterName: this.message.name };
+    this.asked = assignment;
+    this.staying = members.staying;
     const before = memberKeys(this.hosts);
     this.assignment = named;
     this.hosts = knownHosts(named, this.logical);
     if (this.active) parts.publisher.setEndpoints(named, this.logical);
     else parts.publisher.reserveEndpoints(named, this.logical);
+    this.markStaying();
     this.checkHosts();
     const after = memberKeys(this.hosts);
     if (after.size !== before.size || [...after].some((key) => !before.has(key)))
@@ -233,6 +263,10 @@ export class ClusterEntry {
     this.countMembers();
     if (this.active) parts.onChange();
   }
+}
+
+function hasFailed(flags: number): boolean {
+  return (flags & (HealthFlag.FailedActiveHc | HealthFlag.FailedEdsHealth)) !== 0;
 }
 
 const noClusters: ReadonlySet<string> = new Set();

@@ -358,7 +358,11 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     this.responsePaused = false;
     if (this.responseStarted) {
       info.setFlag(flagOfReset(reason));
-      this.config.stats[HTTP.slot.rq_reset_after_downstream_response_started]++;
+      // As Envoy: only where the call was not yet charged to its host.
+      if (this.isGrpc && info.responseCode < 500) {
+        this.config.stats[HTTP.slot.rq_reset_after_downstream_response_started]++;
+        this.chargeGrpcStatus(undefined);
+      }
       callbacks.resetStream(detailsOfCut(reason));
       return;
     }

@@ -276,6 +276,7 @@ export class Cluster {
     if (present === undefined || present.slot !== options.slot) return new Host(place, this.shared, this.store);
     if (present.address === options.address.text) {
       present.weight = options.weight;
+      present.locality = options.locality ?? present.locality;
       present.metadata = options.metadata;
       present.lbMetadata = options.lbMetadata;
       present.loadHealth();

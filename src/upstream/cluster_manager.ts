@@ -68,7 +68,8 @@ export class ClusterManager {
     if (cluster === undefined) return;
     const hosts: HostOptions[] = [];
     let index = 0;
-    for (const locality of assignment.endpoints) {
+    for (const [place, locality] of assignment.endpoints.entries()) {
+      const ownLocality = { index: place, weight: locality.loadBalancingWeight ?? 0 };
       for (const entry of locality.lbEndpoints) {
         const endpoint = entry.hostIdentifier.case === 'endpoint' ? entry.hostIdentifier.value : undefined;
         const slot = slots[index++];
@@ -79,6 +80,7 @@ export class ClusterManager {
           hostname: endpoint.hostname,
           weight: entry.loadBalancingWeight ?? 1,
           priority: locality.priority,
+          locality: ownLocality,
           slot,
           metadata: entry.metadata,
           lbMetadata: entry.metadata?.filterMetadata['envoy.lb'],

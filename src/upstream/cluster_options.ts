@@ -11,7 +11,7 @@ import { compileKeepalive, type KeepaliveOptions } from '../common/http2_keepali
 import { http2Options } from '../common/http2_options.ts';
 import type { ConnectOptions, KeepAlive } from '../net/connect.ts';
 import { type HttpOptionMessages, httpOptionMessages } from './http_options.ts';
-import { loadBalancingPolicy } from './load_balancing_policy.ts';
+import { loadBalancing } from './load_balancing_policy.ts';
 import type { BalancerOptions } from './priority_set.ts';
 
 type ClusterMessage = envoy.config.cluster.v3.Cluster;
@@ -102,14 +102,12 @@ export function balancerOptions(
 ): BalancerOptions {
   const common = message.commonLbConfig;
   const panic = common?.healthyPanicThreshold?.value ?? defaultPanicThreshold;
-  const zoneAware = common?.localityConfigSpecifier;
   return {
-    policy: loadBalancingPolicy(message),
+    ...loadBalancing(message),
     // The threshold is a whole number in Envoy, whatever the fraction.
     panicThreshold: Math.min(100, Math.floor(panic)),
     overprovisioningFactor: policy?.overprovisioningFactor ?? 140,
     weightedPriorityHealth: policy?.weightedPriorityHealth ?? false,
-    failTrafficOnPanic: zoneAware?.case === 'zoneAwareLbConfig' && zoneAware.value.failTrafficOnPanic,
   };
 }
 

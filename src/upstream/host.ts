@@ -14,6 +14,8 @@ export interface HostOptions {
   /** 1 or more. */
   readonly weight: number;
   readonly priority: number;
+  /** Its place among the localities of the assignment, and that one's weight. */
+  readonly locality?: HostLocality;
   readonly slot: number;
   /** What its counts are kept under where that is not its address: a host of LOGICAL_DNS moves and keeps them. */
   readonly countsKey?: string;
@@ -24,12 +26,21 @@ export interface HostOptions {
   readonly transportMatch?: JsonObject;
 }
 
+export interface HostLocality {
+  readonly index: number;
+  /** 0: gets nothing where localities are weighted. */
+  readonly weight: number;
+}
+
+const noLocality: HostLocality = { index: 0, weight: 0 };
+
 export class Host implements HostDescription {
   readonly clusterName: string;
   readonly address: string;
   readonly hostname: string;
   readonly target: Address;
   weight: number;
+  locality: HostLocality;
   /** Bits of `HealthFlag` as they were when the pickers were made. */
   healthFlags = 0;
   lbMetadata: JsonObject | undefined;
@@ -51,6 +62,7 @@ export class Host implements HostDescription {
     this.address = options.address.text;
     this.hostname = options.hostname;
     this.weight = options.weight;
+    this.locality = options.locality ?? noLocality;
     this.lbMetadata = options.lbMetadata;
     this.metadata = options.metadata;
     this.transportMatch = options.transportMatch;

@@ -4,6 +4,7 @@ import { healthOfFlags, isExcluded } from '../snapshot/layout.ts';
 import type { SharedWords } from './circuit_breaker.ts';
 import type { Host } from './host.ts';
 import { type LoadBalancingPolicy, makePicker, type Picker } from './load_balancer.ts';
+import { localityPicker } from './locality_picker.ts';
 import { type LevelHealth, type LoadOptions, type PriorityLoad, priorityLoad } from './priority_load.ts';
 
 /** What is fixed for a cluster. */
@@ -11,6 +12,8 @@ export interface BalancerOptions extends LoadOptions {
   readonly policy: LoadBalancingPolicy;
   /** In panic nothing is sent instead of something everywhere. */
   readonly failTrafficOnPanic: boolean;
+  /** Localities have weights. */
+  readonly localityWeighted: boolean;
 }
 
 class Level implements LevelHealth {
@@ -88,15 +91,23 @@ export class PrioritySet {
       if (percent === 0) return;
       const level = this.levels[i];
       if (load.panic[i]) {
-        const inner = this.options.failTrafficOnPanic ? noHost : this.over(level.hosts, i);
+        const inner = this.options.failTrafficOnPanic ? noHost : this.over(level, level.hosts, i);
         shares.push({ percent, picker: new PanicPicker(inner, this.stats) });
-      } else shares.push({ percent, picker: this.over(level[`${which}Hosts`], i) });
+      } else shares.push({ percent, picker: this.over(level, level[`${which}Hosts`], i) });
     });
   }
 
-  private over(hosts: readonly Host[], priority: number): Picker {
-    return makePicker(this.options.policy, hosts, this.shared, this.slot, priority);
+  private over(level: Level, hosts: readonly Host[], priority: number): Picker {
+    const { policy, localityWeighted, overprovisioningFactor } = this.options;
+    const byLocality = localityWeighted
+      ? localityPicker(policy, level.hosts.filter(counts), hosts, overprovisioningFactor)
+      : undefined;
+    return byLocality ?? makePicker(policy, hosts, this.shared, this.slot, priority);
   }
+}
+
+function counts({ healthFlags }: Host): boolean {
+  return !isExcluded(healthFlags);
 }
 
 interface Share {

@@ -62,7 +62,10 @@ test('an HTTP filter runs as the control plane configures it, at each new reques
   assert.equal(await status(proxy, 'l'), 418);
   assert.equal(await status(proxy, 'm'), 418);
   const client = await RawClient.connect(proxy.port('l'));
-  const ask = () => client.request('GET / HTTP/1.1\r\nhost: h\r\n\r\n');
+  const ask = () => {
+    client.send('GET / HTTP/1.1\r\nhost: h\r\n\r\n');
+    return client.response();
+  };
   assert.equal((await ask()).status, 418);
 
   server.set(types.extensionConfig, [extension('f', mutation, adds('one'))]);
@@ -88,7 +91,7 @@ test('an HTTP filter runs as the control plane configures it, at each new reques
   assert.equal(await proxy.stat(`${prefix}update_rejected`), 2);
   const dump = JSON.parse((await proxy.admin('/config_dump')).text) as { configs: Json[] };
   const section = dump.configs.find((config) => String(config['@type']).endsWith('.EcdsConfigDump'));
-  const [entry] = section?.['ecds_filters'] as Json[];
+  const [entry] = section!['ecds_filters'] as Json[];
   assert.equal(entry['version_info'], '2');
   assert.equal((entry['ecds_filter'] as Json)['name'], 'f');
 });
@@ -129,15 +132,20 @@ test('a listener waits for the configuration of its filters', async () => {
 test('network filters are discovered too, the last of a chain among them', async () => {
   const last = discovered('n', [echo, directResponse], {}, '0.3s');
   const { server, proxy } = await start([JSON.parse(JSON.stringify(listener('tcp', last))) as Json], []);
-  const answer = async (send: string): Promise<string> => {
+  const ends = async (): Promise<boolean> => {
     const client = await RawClient.connect(proxy.port('tcp'));
-    client.send(send);
-    const text = await client.closed();
+    const closed = await client.closes(2000);
     client.destroy();
-    return text;
+    return closed;
   };
-  await answer('');
+  const greeting = async (): Promise<string> => {
+    const client = await RawClient.connect(proxy.port('tcp'));
+    const bytes = await client.bytes(5).catch(() => '');
+    client.destroy();
+    return bytes.toString();
+  };
+  assert.ok(await ends());
   assert.ok((await proxy.stat('listener.127.0.0.1_0.network_extension_config_missing')) > 0);
   server.set(types.extensionConfig, [extension('n', directResponse, { response: { inline_string: 'hello' } })]);
-  await waitFor('the direct response', async () => (await answer('')) === 'hello');
+  await waitFor('the direct response', async () => (await greeting()) === 'hello');
 });

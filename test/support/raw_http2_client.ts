@@ -68,7 +68,8 @@ export function headerBlock(fields: readonly (readonly [name: string, value: str
   return Buffer.concat(parts);
 }
 
-function literal(text: string): Buffer {
+/** A string of HPACK without Huffman coding (RFC 7541 section 5.2). */
+export function literal(text: string): Buffer {
   const bytes = Buffer.from(text, 'latin1');
   if (bytes.length < 127) return Buffer.concat([Buffer.from([bytes.length]), bytes]);
   const length = [127];

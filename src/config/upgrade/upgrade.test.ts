@@ -305,7 +305,13 @@ const v2Rows: readonly (readonly [what: string, type: string, before: string, af
     'cluster_names of gRPC',
     types.source,
     'api_config_source: { api_type: GRPC, cluster_names: [x] }',
-    { api_config_source: { api_type: 'GRPC', grpc_services: [{ envoy_grpc: { cluster_name: 'x' } }] } },
+    {
+      api_config_source: {
+        api_type: 'GRPC',
+        transport_api_version: 'V2',
+        grpc_services: [{ envoy_grpc: { cluster_name: 'x' } }],
+      },
+    },
   ],
   [
     'runtime',

@@ -57,6 +57,7 @@ const context = {
   }),
   startTime: updated,
   resources: () => resources,
+  latestVersion: (type: string) => ({ [clusterType]: 'v7', [listenerType]: 'v8' })[type],
 } as unknown as AdminContext;
 
 function ask(query: string): AdminReply {
