@@ -44,6 +44,8 @@ const roots = [
   'envoy.extensions.transport_sockets.tls.v3.',
   'envoy.extensions.upstreams.http.v3.',
   'envoy.service.discovery.v3.',
+  'envoy.service.health.v3.',
+  'envoy.service.load_stats.v3.',
   'envoy.service.runtime.v3.Runtime',
   'xds.type.matcher.v3.',
 ];

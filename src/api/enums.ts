@@ -520,6 +520,13 @@ export const TlsParameters_TlsProtocol = {
   TLSv1_3: 4,
 } as const;
 
+/** envoy.service.health.v3.Capability.Protocol */
+export const Capability_Protocol = {
+  HTTP: 0,
+  TCP: 1,
+  REDIS: 2,
+} as const;
+
 /** envoy.type.tracing.v3.CustomTag.ValueType */
 export const CustomTag_ValueType = {
   UNSPECIFIED: 0,

@@ -238,13 +238,19 @@ export interface MessageTypes {
   'envoy.config.endpoint.v3.ClusterLoadAssignment': envoy.config.endpoint.v3.ClusterLoadAssignment;
   'envoy.config.endpoint.v3.ClusterLoadAssignment.Policy': envoy.config.endpoint.v3.ClusterLoadAssignment_Policy;
   'envoy.config.endpoint.v3.ClusterLoadAssignment.Policy.DropOverload': envoy.config.endpoint.v3.ClusterLoadAssignment_Policy_DropOverload;
+  'envoy.config.endpoint.v3.ClusterStats': envoy.config.endpoint.v3.ClusterStats;
+  'envoy.config.endpoint.v3.ClusterStats.DroppedRequests': envoy.config.endpoint.v3.ClusterStats_DroppedRequests;
   'envoy.config.endpoint.v3.Endpoint': envoy.config.endpoint.v3.Endpoint;
   'envoy.config.endpoint.v3.Endpoint.AdditionalAddress': envoy.config.endpoint.v3.Endpoint_AdditionalAddress;
   'envoy.config.endpoint.v3.Endpoint.HealthCheckConfig': envoy.config.endpoint.v3.Endpoint_HealthCheckConfig;
+  'envoy.config.endpoint.v3.EndpointLoadMetricStats': envoy.config.endpoint.v3.EndpointLoadMetricStats;
   'envoy.config.endpoint.v3.LbEndpoint': envoy.config.endpoint.v3.LbEndpoint;
   'envoy.config.endpoint.v3.LedsClusterLocalityConfig': envoy.config.endpoint.v3.LedsClusterLocalityConfig;
   'envoy.config.endpoint.v3.LocalityLbEndpoints': envoy.config.endpoint.v3.LocalityLbEndpoints;
   'envoy.config.endpoint.v3.LocalityLbEndpoints.LbEndpointList': envoy.config.endpoint.v3.LocalityLbEndpoints_LbEndpointList;
+  'envoy.config.endpoint.v3.UnnamedEndpointLoadMetricStats': envoy.config.endpoint.v3.UnnamedEndpointLoadMetricStats;
+  'envoy.config.endpoint.v3.UpstreamEndpointStats': envoy.config.endpoint.v3.UpstreamEndpointStats;
+  'envoy.config.endpoint.v3.UpstreamLocalityStats': envoy.config.endpoint.v3.UpstreamLocalityStats;
   'envoy.config.listener.v3.AdditionalAddress': envoy.config.listener.v3.AdditionalAddress;
   'envoy.config.listener.v3.ApiListener': envoy.config.listener.v3.ApiListener;
   'envoy.config.listener.v3.Filter': envoy.config.listener.v3.Filter;
@@ -490,6 +496,19 @@ export interface MessageTypes {
   'envoy.service.discovery.v3.ResourceError': envoy.service.discovery.v3.ResourceError;
   'envoy.service.discovery.v3.ResourceLocator': envoy.service.discovery.v3.ResourceLocator;
   'envoy.service.discovery.v3.ResourceName': envoy.service.discovery.v3.ResourceName;
+  'envoy.service.health.v3.Capability': envoy.service.health.v3.Capability;
+  'envoy.service.health.v3.ClusterEndpointsHealth': envoy.service.health.v3.ClusterEndpointsHealth;
+  'envoy.service.health.v3.ClusterHealthCheck': envoy.service.health.v3.ClusterHealthCheck;
+  'envoy.service.health.v3.EndpointHealth': envoy.service.health.v3.EndpointHealth;
+  'envoy.service.health.v3.EndpointHealthResponse': envoy.service.health.v3.EndpointHealthResponse;
+  'envoy.service.health.v3.HdsDummy': envoy.service.health.v3.HdsDummy;
+  'envoy.service.health.v3.HealthCheckRequest': envoy.service.health.v3.HealthCheckRequest;
+  'envoy.service.health.v3.HealthCheckRequestOrEndpointHealthResponse': envoy.service.health.v3.HealthCheckRequestOrEndpointHealthResponse;
+  'envoy.service.health.v3.HealthCheckSpecifier': envoy.service.health.v3.HealthCheckSpecifier;
+  'envoy.service.health.v3.LocalityEndpoints': envoy.service.health.v3.LocalityEndpoints;
+  'envoy.service.health.v3.LocalityEndpointsHealth': envoy.service.health.v3.LocalityEndpointsHealth;
+  'envoy.service.load_stats.v3.LoadStatsRequest': envoy.service.load_stats.v3.LoadStatsRequest;
+  'envoy.service.load_stats.v3.LoadStatsResponse': envoy.service.load_stats.v3.LoadStatsResponse;
   'envoy.service.runtime.v3.Runtime': envoy.service.runtime.v3.Runtime;
   'envoy.type.http.v3.PathTransformation': envoy.type.http.v3.PathTransformation;
   'envoy.type.http.v3.PathTransformation.Operation': envoy.type.http.v3.PathTransformation_Operation;
@@ -2016,6 +2035,18 @@ export declare namespace envoy.config.endpoint.v3 {
     category: string;
     dropPercentage?: envoy.type.v3.FractionalPercent;
   }
+  interface ClusterStats extends Message<'envoy.config.endpoint.v3.ClusterStats'> {
+    clusterName: string;
+    clusterServiceName: string;
+    upstreamLocalityStats: envoy.config.endpoint.v3.UpstreamLocalityStats[];
+    totalDroppedRequests: bigint;
+    droppedRequests: envoy.config.endpoint.v3.ClusterStats_DroppedRequests[];
+    loadReportInterval?: wkt.Duration;
+  }
+  interface ClusterStats_DroppedRequests extends Message<'envoy.config.endpoint.v3.ClusterStats.DroppedRequests'> {
+    category: string;
+    droppedCount: bigint;
+  }
   interface Endpoint extends Message<'envoy.config.endpoint.v3.Endpoint'> {
     address?: envoy.config.core.v3.Address;
     healthCheckConfig?: envoy.config.endpoint.v3.Endpoint_HealthCheckConfig;
@@ -2031,6 +2062,11 @@ export declare namespace envoy.config.endpoint.v3 {
     hostname: string;
     address?: envoy.config.core.v3.Address;
     disableActiveHealthCheck: boolean;
+  }
+  interface EndpointLoadMetricStats extends Message<'envoy.config.endpoint.v3.EndpointLoadMetricStats'> {
+    metricName: string;
+    numRequestsFinishedWithMetric: bigint;
+    totalMetricValue: number;
   }
   interface LbEndpoint extends Message<'envoy.config.endpoint.v3.LbEndpoint'> {
     hostIdentifier: { case: 'endpoint'; value: envoy.config.endpoint.v3.Endpoint } | { case: 'endpointName'; value: string } | { case: undefined; value?: undefined };
@@ -2053,6 +2089,35 @@ export declare namespace envoy.config.endpoint.v3 {
   }
   interface LocalityLbEndpoints_LbEndpointList extends Message<'envoy.config.endpoint.v3.LocalityLbEndpoints.LbEndpointList'> {
     lbEndpoints: envoy.config.endpoint.v3.LbEndpoint[];
+  }
+  interface UnnamedEndpointLoadMetricStats extends Message<'envoy.config.endpoint.v3.UnnamedEndpointLoadMetricStats'> {
+    numRequestsFinishedWithMetric: bigint;
+    totalMetricValue: number;
+  }
+  interface UpstreamEndpointStats extends Message<'envoy.config.endpoint.v3.UpstreamEndpointStats'> {
+    address?: envoy.config.core.v3.Address;
+    metadata?: JsonObject;
+    totalSuccessfulRequests: bigint;
+    totalRequestsInProgress: bigint;
+    totalErrorRequests: bigint;
+    totalIssuedRequests: bigint;
+    loadMetricStats: envoy.config.endpoint.v3.EndpointLoadMetricStats[];
+  }
+  interface UpstreamLocalityStats extends Message<'envoy.config.endpoint.v3.UpstreamLocalityStats'> {
+    locality?: envoy.config.core.v3.Locality;
+    totalSuccessfulRequests: bigint;
+    totalRequestsInProgress: bigint;
+    totalErrorRequests: bigint;
+    totalIssuedRequests: bigint;
+    totalActiveConnections: bigint;
+    totalNewConnections: bigint;
+    totalFailConnections: bigint;
+    cpuUtilization?: envoy.config.endpoint.v3.UnnamedEndpointLoadMetricStats;
+    memUtilization?: envoy.config.endpoint.v3.UnnamedEndpointLoadMetricStats;
+    applicationUtilization?: envoy.config.endpoint.v3.UnnamedEndpointLoadMetricStats;
+    loadMetricStats: envoy.config.endpoint.v3.EndpointLoadMetricStats[];
+    upstreamEndpointStats: envoy.config.endpoint.v3.UpstreamEndpointStats[];
+    priority: number;
   }
 }
 
@@ -3646,6 +3711,68 @@ export declare namespace envoy.service.discovery.v3 {
   interface ResourceName extends Message<'envoy.service.discovery.v3.ResourceName'> {
     name: string;
     dynamicParameterConstraints?: envoy.service.discovery.v3.DynamicParameterConstraints;
+  }
+}
+
+export declare namespace envoy.service.health.v3 {
+  interface Capability extends Message<'envoy.service.health.v3.Capability'> {
+    healthCheckProtocols: envoy.service.health.v3.Capability_Protocol[];
+  }
+  /** 0 HTTP, 1 TCP, 2 REDIS */
+  type Capability_Protocol = number;
+  interface ClusterEndpointsHealth extends Message<'envoy.service.health.v3.ClusterEndpointsHealth'> {
+    clusterName: string;
+    localityEndpointsHealth: envoy.service.health.v3.LocalityEndpointsHealth[];
+  }
+  interface ClusterHealthCheck extends Message<'envoy.service.health.v3.ClusterHealthCheck'> {
+    clusterName: string;
+    healthChecks: envoy.config.core.v3.HealthCheck[];
+    localityEndpoints: envoy.service.health.v3.LocalityEndpoints[];
+    transportSocketMatches: envoy.config.cluster.v3.Cluster_TransportSocketMatch[];
+    upstreamBindConfig?: envoy.config.core.v3.BindConfig;
+  }
+  interface EndpointHealth extends Message<'envoy.service.health.v3.EndpointHealth'> {
+    endpoint?: envoy.config.endpoint.v3.Endpoint;
+    healthStatus: envoy.config.core.v3.HealthStatus;
+    healthMetadata?: JsonObject;
+  }
+  interface EndpointHealthResponse extends Message<'envoy.service.health.v3.EndpointHealthResponse'> {
+    endpointsHealth: envoy.service.health.v3.EndpointHealth[];
+    clusterEndpointsHealth: envoy.service.health.v3.ClusterEndpointsHealth[];
+  }
+  interface HdsDummy extends Message<'envoy.service.health.v3.HdsDummy'> {
+  }
+  interface HealthCheckRequest extends Message<'envoy.service.health.v3.HealthCheckRequest'> {
+    node?: envoy.config.core.v3.Node;
+    capability?: envoy.service.health.v3.Capability;
+  }
+  interface HealthCheckRequestOrEndpointHealthResponse extends Message<'envoy.service.health.v3.HealthCheckRequestOrEndpointHealthResponse'> {
+    requestType: { case: 'healthCheckRequest'; value: envoy.service.health.v3.HealthCheckRequest } | { case: 'endpointHealthResponse'; value: envoy.service.health.v3.EndpointHealthResponse } | { case: undefined; value?: undefined };
+  }
+  interface HealthCheckSpecifier extends Message<'envoy.service.health.v3.HealthCheckSpecifier'> {
+    clusterHealthChecks: envoy.service.health.v3.ClusterHealthCheck[];
+    interval?: wkt.Duration;
+  }
+  interface LocalityEndpoints extends Message<'envoy.service.health.v3.LocalityEndpoints'> {
+    locality?: envoy.config.core.v3.Locality;
+    endpoints: envoy.config.endpoint.v3.Endpoint[];
+  }
+  interface LocalityEndpointsHealth extends Message<'envoy.service.health.v3.LocalityEndpointsHealth'> {
+    locality?: envoy.config.core.v3.Locality;
+    endpointsHealth: envoy.service.health.v3.EndpointHealth[];
+  }
+}
+
+export declare namespace envoy.service.load_stats.v3 {
+  interface LoadStatsRequest extends Message<'envoy.service.load_stats.v3.LoadStatsRequest'> {
+    node?: envoy.config.core.v3.Node;
+    clusterStats: envoy.config.endpoint.v3.ClusterStats[];
+  }
+  interface LoadStatsResponse extends Message<'envoy.service.load_stats.v3.LoadStatsResponse'> {
+    clusters: string[];
+    sendAllClusters: boolean;
+    loadReportingInterval?: wkt.Duration;
+    reportEndpointGranularity: boolean;
   }
 }
 

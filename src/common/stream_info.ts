@@ -35,7 +35,8 @@ export interface ConnectionInfo {
   filterState?: Map<string, unknown> | undefined;
   terminationDetails: string;
   transportFailureReason: string;
-  /** The name of the filter chain it was given to. */
+  /** The name of the listener that accepted it, and of the filter chain it was given to. */
+  readonly listenerName?: string;
   filterChainName?: string;
   listenerMetadata?: Metadata | undefined;
   filterChainMetadata?: Metadata | undefined;
@@ -82,6 +83,29 @@ export interface TlsInfo {
   /** Milliseconds since 1970; NaN when unknown. */
   peerValidFrom?: number;
   peerValidTo?: number;
+  /** The certificates the peer sent, its own first. */
+  peerChain?: readonly ChainCertificate[];
+  /** Who signed the peer's certificate: as it sent, else of the authorities that are trusted. */
+  peerIssuerCertificate?: ChainCertificate | undefined;
+  peerOtherNameSans?: readonly string[];
+  localOtherNameSans?: readonly string[];
+  /** The key exchange's group, by the name TLS gives it; told only where a log asks for it. */
+  group?: string;
+  /** When the handshake was done: monotonic milliseconds. */
+  handshakeEnd?: number;
+}
+
+/** A certificate as logs name it, in hex. */
+export interface ChainCertificate {
+  readonly serial: string;
+  readonly fingerprint1: string;
+  readonly fingerprint256: string;
+}
+
+/** When a connection to a host began to connect and when it was connected, below TLS: monotonic milliseconds, 0 while not reached. */
+export interface ConnectTimes {
+  readonly connectStart: number;
+  readonly connectEnd: number;
 }
 
 /** The upstream host a request went to. */
@@ -111,6 +135,7 @@ export class StreamInfo {
   firstUpstreamByteSent = 0;
   lastUpstreamByteSent = 0;
   firstUpstreamByteReceived = 0;
+  firstUpstreamBodyReceived = 0;
   lastUpstreamByteReceived = 0;
   firstDownstreamByteSent = 0;
   lastDownstreamByteSent = 0;
@@ -129,6 +154,9 @@ export class StreamInfo {
   /** The trusted client: from X-Forwarded-For when the manager trusts it, else the connection's peer. */
   remoteAddress: Address | undefined;
 
+  /** How often a route was looked for; the microseconds of the last time only where a log asks for them. */
+  routeResolutions = 0;
+  routeResolutionMicros: number | undefined;
   routeName = '';
   virtualClusterName = '';
   routeMetadata: Metadata | undefined;
@@ -139,6 +167,7 @@ export class StreamInfo {
   upstreamLocalAddress: Address | undefined;
   /** Of the connection to the host; undefined on plain ones. */
   upstreamTls: TlsInfo | undefined;
+  upstreamConnectTimes: ConnectTimes | undefined;
   upstreamProtocol: Protocol | undefined;
   upstreamTransportFailureReason = '';
   upstreamConnectionId = 0;

@@ -59,6 +59,27 @@ class Headers extends Map<string, Value> {
   override has(key: string): boolean {
     return this.get(key) !== undefined;
   }
+
+  override get size(): number {
+    return this.allNames().size;
+  }
+
+  override keys(): MapIterator<string> {
+    return this.allNames().values();
+  }
+
+  override *entries(): MapIterator<[string, Value]> {
+    for (const name of this.allNames()) yield [name, this.get(name)];
+  }
+
+  override [Symbol.iterator](): MapIterator<[string, Value]> {
+    return this.entries();
+  }
+
+  private allNames(): Set<string> {
+    const pseudo = Object.keys(this.pseudo).filter((name) => this.pseudo[name] !== '');
+    return new Set([...pseudo, ...this.headers.names.map(({ text }) => text)]);
+  }
 }
 
 const text = (value: string | undefined): Value => value || undefined;

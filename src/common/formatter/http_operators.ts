@@ -198,9 +198,12 @@ const streamId = stringField(({ info, request }) => {
 
 export const httpOperators: OperatorTable = {
   REQ: headerField(readRequest),
+  REQUEST_HEADER: headerField(readRequest),
   STREAM_INFO_REQ: headerField(readRequest),
   RESP: headerField(readResponse),
+  RESPONSE_HEADER: headerField(readResponse),
   TRAILER: headerField(readTrailer),
+  RESPONSE_TRAILER: headerField(readTrailer),
   PATH: path,
   QUERY_PARAM: queryParam,
   QUERY_PARAMS: queryParams,

@@ -235,7 +235,10 @@ const errors: Record<string, [string, number]> = {
   '%COMMON_DURATION(a:b:c)%': ['Invalid common duration precision: c.', 0],
   '%PATH(A)%': ["Invalid PATH option: 'A', only 'WQ'/'NQ' are allowed", 0],
   '%METADATA(X:a)%': ['X is not supported type of metadata', 0],
-  '%UPSTREAM_TLS_GROUP%': ['%UPSTREAM_TLS_GROUP% is not supported yet', 0],
+  '%DOWNSTREAM_CX_RTT%': [
+    '%DOWNSTREAM_CX_RTT% is not supported: Node.js does not tell the round-trip time of a connection',
+    0,
+  ],
 };
 for (const [text, [error, position]] of Object.entries(errors)) {
   test(`${text} is refused: ${error}`, () => assert.deepEqual(parseFormat(text), { error, position }));

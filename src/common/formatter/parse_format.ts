@@ -1,6 +1,7 @@
 /** Compiles a text with `%OPERATOR(params):length%` pieces, in Envoy's grammar and with its errors; never throws. */
 import type { FormatContext } from '../../spi/format.ts';
 import { toWire } from '../wire_string.ts';
+import { celOperators } from './cel_operators.ts';
 import { coalesceOperator } from './coalesce_operator.ts';
 import { grpcOperators } from './grpc_operators.ts';
 import { httpOperators } from './http_operators.ts';
@@ -11,6 +12,7 @@ import { timeOperators } from './time_operators.ts';
 import { tlsOperators } from './tls_operators.ts';
 import { unsupportedOperators } from './unsupported_operators.ts';
 import { wireOperators } from './wire_operators.ts';
+import { xfccOperators } from './xfcc_operators.ts';
 
 /** Gives the text of one entry or value: one character a byte (see `toWire`). */
 export interface Formatter {
@@ -35,6 +37,8 @@ const operators = new Map<string, OperatorSpec>(
     metadataOperators,
     grpcOperators,
     wireOperators,
+    celOperators,
+    xfccOperators,
   ].flatMap((table) => Object.entries(table)),
 );
 
@@ -90,7 +94,8 @@ export function parsePieces(text: string): FormatPiece[] | FormatError {
 function createOperator(name: string, params: string, maxLength: number | undefined): Operator | string {
   const spec = operators.get(name);
   if (spec === undefined) {
-    if (unsupportedOperators.has(name)) return `%${name}% is not supported yet`;
+    const reason = unsupportedOperators.get(name);
+    if (reason !== undefined) return `%${name}% is not supported: ${reason}`;
     return `Not supported field in StreamInfo: ${name}`;
   }
   if (spec.syntax === Syntax.commandOnly && (params !== '' || maxLength !== undefined)) {

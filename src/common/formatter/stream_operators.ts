@@ -3,11 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { FormatContext } from '../../spi/format.ts';
 import { longFlags, shortFlags } from '../response_flags.ts';
+import { routeClock } from '../route_clock.ts';
 import type { Address, HostDescription, StreamInfo } from '../stream_info.ts';
 import { toWire } from '../wire_string.ts';
 import {
   configuredField,
   numberField,
+  numberOperator,
   type OperatorSpec,
   type OperatorTable,
   Syntax,
@@ -92,6 +94,14 @@ const environment: OperatorSpec = {
   },
 };
 
+const routeResolutionTime: OperatorSpec = {
+  syntax: Syntax.commandOnly,
+  create: () => {
+    routeClock.asked = true;
+    return numberOperator(({ info }) => info.routeResolutionMicros);
+  },
+};
+
 const thisHost = hostname();
 
 /** By response code and the like, then upstream, then downstream. */
@@ -109,6 +119,8 @@ export const streamOperators: OperatorTable = {
   // Only QUIC counts them.
   BYTES_RETRANSMITTED: numberField(() => 0),
   PACKETS_RETRANSMITTED: numberField(() => 0),
+  ROUTE_RESOLUTION_COUNT: numberField(({ info }) => info.routeResolutions),
+  ROUTE_RESOLUTION_TIME_US: routeResolutionTime,
   ROUTE_NAME: configuredField(({ info }) => info.routeName),
   VIRTUAL_CLUSTER_NAME: configuredField(({ info }) => info.virtualClusterName),
   HOSTNAME: configuredField(() => thisHost),
@@ -161,6 +173,7 @@ export const streamOperators: OperatorTable = {
   DOWNSTREAM_LOCAL_CLOSE_REASON: stringField(({ info }) => info.connection?.localCloseReason),
   DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID: noEndpointId(local),
   DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID: noEndpointId(directLocal),
+  LISTENER_NAME: configuredField(({ info }) => info.connection?.listenerName),
   FILTER_CHAIN_NAME: configuredField(({ info }) => info.connection?.filterChainName),
   DOWNSTREAM_TRANSPORT_FAILURE_REASON: stringField(({ info }) => underscored(info.connection?.transportFailureReason)),
   DOWNSTREAM_REMOTE_ADDRESS: address(remote),

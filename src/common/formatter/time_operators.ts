@@ -42,12 +42,15 @@ const timePoints: Record<string, (info: StreamInfo) => number> = {
   DS_RX_END: (info) => info.lastDownstreamByteReceived,
   US_TX_BEG: (info) => info.firstUpstreamByteSent,
   US_TX_END: (info) => info.lastUpstreamByteSent,
+  US_CX_BEG: (info) => info.upstreamConnectTimes?.connectStart ?? 0,
+  US_CX_END: (info) => info.upstreamConnectTimes?.connectEnd ?? 0,
+  US_HS_END: (info) => info.upstreamTls?.handshakeEnd ?? 0,
   US_RX_BEG: (info) => info.firstUpstreamByteReceived,
+  US_RX_BODY_BEG: (info) => info.firstUpstreamBodyReceived,
   US_RX_END: (info) => info.lastUpstreamByteReceived,
   DS_TX_BEG: (info) => info.firstDownstreamByteSent,
   DS_TX_END: (info) => info.lastDownstreamByteSent,
 };
-const unsupportedPoints = ['US_CX_BEG', 'US_CX_END', 'US_HS_END', 'US_RX_BODY_BEG'];
 const unitsPerMillisecond: Record<string, number> = { ms: 1, us: 1000, ns: 1e6 };
 
 const commonDuration: OperatorSpec = {
@@ -57,8 +60,6 @@ const commonDuration: OperatorSpec = {
     if (parts.length < 2 || parts.length > 3) return `Invalid common duration configuration: ${params}.`;
     const units = unitsPerMillisecond[parts[2] ?? 'ms'];
     if (units === undefined) return `Invalid common duration precision: ${parts[2]}.`;
-    const unsupported = parts.slice(0, 2).find((name) => unsupportedPoints.includes(name));
-    if (unsupported !== undefined) return `COMMON_DURATION time point ${unsupported} is not supported yet`;
     // Other names are points that filters may record; there are none of those.
     const begin = timePoints[parts[0]] ?? (() => 0);
     const end = timePoints[parts[1]] ?? (() => 0);

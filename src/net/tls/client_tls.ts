@@ -3,13 +3,15 @@ import type { Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { tick } from '../../common/clock.ts';
 import { connectionTag, logger } from '../../common/log.ts';
+import { tlsGroups } from '../../common/tls/tls_groups.ts';
 import type { TlsConnectOptions, TlsConnector, TlsPeer } from '../connect.ts';
 import { type Connection, type TlsHandshake, tlsHighWater } from '../connection.ts';
 import { runEvent } from '../event.ts';
 import { chainError } from './engine.ts';
 import { failureReason, type TlsError } from './failure_reason.ts';
 import { cipherList, contextOptions, readCertificates } from './secure_contexts.ts';
-import { CertificateNames, SessionInfo, sessionIdOf } from './session_info.ts';
+import { sessionGroupOf, sessionIdOf } from './session_asn1.ts';
+import { CertificateNames, SessionInfo } from './session_info.ts';
 import type { ClientTlsSettings } from './settings.ts';
 import type { TlsStats } from './tls_stats.ts';
 import { PeerVerifier, type Verdict } from './verify_peer.ts';
@@ -167,6 +169,8 @@ class ClientHandshake implements TlsHandshake {
         local,
         peer: certificate,
         validated,
+        group: tlsGroups.asked ? sessionGroupOf(socket.getSession()) : '',
+        authorities: verifier,
       }),
     );
   }

@@ -3,6 +3,7 @@ import { TLSSocket } from 'node:tls';
 import { type ClientHello, ClientHelloReader, HelloStatus } from '../../../native-free/preamble/client_hello.ts';
 import { tick } from '../../common/clock.ts';
 import { connectionTag, logger } from '../../common/log.ts';
+import { tlsGroups } from '../../common/tls/tls_groups.ts';
 import { type Connection, type TlsHandshake, tlsHighWater } from '../connection.ts';
 import { runEvent } from '../event.ts';
 import { suiteOrder } from './cipher_suites.ts';
@@ -10,7 +11,8 @@ import { chainError, stapleOcsp, tellErrors } from './engine.ts';
 import { failureReason, isMissingCertificate, type TlsError } from './failure_reason.ts';
 import { abilitiesOf, type ClientAbilities, type ServerCertificate } from './server_certificates.ts';
 import type { ServerContext } from './server_tls.ts';
-import { SessionInfo, sessionIdOf } from './session_info.ts';
+import { sessionGroupOf, sessionIdOf } from './session_asn1.ts';
+import { SessionInfo } from './session_info.ts';
 import type { TlsStats } from './tls_stats.ts';
 
 const log = logger('connection');
@@ -129,6 +131,8 @@ export class ServerHandshake implements TlsHandshake {
         local: this.certificate?.names,
         peer,
         validated,
+        group: tlsGroups.asked ? sessionGroupOf(socket.getSession()) : '',
+        authorities: context.verifier,
       }),
     );
   }

@@ -1,10 +1,12 @@
 /** What is known of a TLS session (TlsInfo): asked for by access logs and headers, so read out of certificates when asked. */
 import type { X509Certificate } from 'node:crypto';
-import type { TlsInfo } from '../../common/stream_info.ts';
+import { now } from '../../common/clock.ts';
+import type { ChainCertificate, TlsInfo } from '../../common/stream_info.ts';
+import { otherNames } from '../../common/tls/other_names.ts';
 import { type SubjectAltNames, subjectAltNames } from '../../common/tls/subject_alt_names.ts';
 
 /** A certificate as logs and headers name it. */
-export class CertificateNames {
+export class CertificateNames implements ChainCertificate {
   readonly certificate: X509Certificate;
   private names: SubjectAltNames | undefined;
 
@@ -22,6 +24,18 @@ export class CertificateNames {
 
   get serial(): string {
     return this.certificate.serialNumber.toLowerCase();
+  }
+
+  get fingerprint1(): string {
+    return hex(this.certificate.fingerprint);
+  }
+
+  get fingerprint256(): string {
+    return hex(this.certificate.fingerprint256);
+  }
+
+  get otherNames(): readonly string[] {
+    return otherNames(this.certificate.raw);
   }
 
   get sans(): SubjectAltNames {
@@ -48,6 +62,10 @@ export interface SessionParts {
   readonly local: CertificateNames | undefined;
   readonly peer: X509Certificate | undefined;
   readonly validated: boolean;
+  /** Empty where nobody asks (`tlsGroups.asked`). */
+  readonly group: string;
+  /** Finds the issuer of a certificate that came without. */
+  readonly authorities: { issuerOf(certificate: X509Certificate): X509Certificate | undefined } | undefined;
 }
 
 const nothing: readonly string[] = [];
@@ -60,6 +78,9 @@ export class SessionInfo implements TlsInfo {
   readonly serverName: string;
   readonly peerCertificatePresented: boolean;
   readonly peerCertificateValidated: boolean;
+  readonly group: string;
+  readonly handshakeEnd = now;
+  private readonly authorities: SessionParts['authorities'];
   private readonly local: CertificateNames | undefined;
   private readonly peer: CertificateNames | undefined;
 
@@ -73,6 +94,8 @@ export class SessionInfo implements TlsInfo {
     this.peer = parts.peer === undefined ? undefined : new CertificateNames(parts.peer);
     this.peerCertificatePresented = parts.peer !== undefined;
     this.peerCertificateValidated = parts.validated;
+    this.group = parts.group;
+    this.authorities = parts.authorities;
   }
 
   get peerSubject(): string {
@@ -88,11 +111,11 @@ export class SessionInfo implements TlsInfo {
   }
 
   get peerFingerprint256(): string {
-    return this.peer === undefined ? '' : hex(this.peer.certificate.fingerprint256);
+    return this.peer?.fingerprint256 ?? '';
   }
 
   get peerFingerprint1(): string {
-    return this.peer === undefined ? '' : hex(this.peer.certificate.fingerprint);
+    return this.peer?.fingerprint1 ?? '';
   }
 
   get peerUriSans(): readonly string[] {
@@ -124,14 +147,34 @@ export class SessionInfo implements TlsInfo {
   }
 
   get peerChainPem(): string {
-    let text = '';
+    return this.sent().map(encodePem).join('');
+  }
+
+  get peerChain(): readonly ChainCertificate[] {
+    return this.sent().map((certificate) => new CertificateNames(certificate));
+  }
+
+  get peerIssuerCertificate(): ChainCertificate | undefined {
+    const certificate = this.peer?.certificate;
+    if (certificate === undefined) return undefined;
+    const issuer = certificate.issuerCertificate ?? this.authorities?.issuerOf(certificate);
+    return issuer && new CertificateNames(issuer);
+  }
+
+  get peerOtherNameSans(): readonly string[] {
+    return this.peer?.otherNames ?? nothing;
+  }
+
+  /** The peer's chain as it came; a certificate that signed itself ends it. */
+  private sent(): X509Certificate[] {
+    const chain: X509Certificate[] = [];
     const seen = new Set<string>();
     for (let next = this.peer?.certificate; next !== undefined; next = next.issuerCertificate) {
       if (seen.has(next.fingerprint256)) break;
       seen.add(next.fingerprint256);
-      text += encodePem(next);
+      chain.push(next);
     }
-    return text;
+    return chain;
   }
 
   get localSubject(): string {
@@ -144,6 +187,10 @@ export class SessionInfo implements TlsInfo {
 
   get localDnsSans(): readonly string[] {
     return this.local?.sans.dns ?? nothing;
+  }
+
+  get localOtherNameSans(): readonly string[] {
+    return this.local?.otherNames ?? nothing;
   }
 
   get localEmailSans(): readonly string[] {
@@ -160,14 +207,4 @@ const encoded: Readonly<Record<string, string>> = { '\n': '%0A', ' ': '%20', '+'
 /** As Envoy encodes PEM for headers. */
 function encodePem(certificate: X509Certificate): string {
   return certificate.toString().replace(/[\n +/=]/g, (char) => encoded[char]);
-}
-
-/** The session id in hex out of a session in ASN.1 (SSL_SESSION_ASN1: the fourth member); empty when there is none. */
-export function sessionIdOf(session: Buffer | undefined): string {
-  if (session === undefined || session[0] !== 0x30) return '';
-  let at = 2 + (session[1] > 0x80 ? session[1] & 0x7f : 0);
-  for (let member = 0; member < 3; member++) at += 2 + session[at + 1];
-  const length = session[at + 1];
-  if (session[at] !== 0x04 || at + 2 + length > session.length) return '';
-  return session.toString('hex', at + 2, at + 2 + length);
 }

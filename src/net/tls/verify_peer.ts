@@ -45,6 +45,11 @@ export class PeerVerifier {
     return this.settings.acceptUntrusted ? { ...verdict, refusal: '' } : verdict;
   }
 
+  /** Which of the authorities has signed a certificate. */
+  issuerOf(certificate: X509Certificate): X509Certificate | undefined {
+    return this.authorities.find((authority) => certificate.checkIssued(authority));
+  }
+
   private judge(peer: X509Certificate, chainError: ChainError | undefined, serverName: string): Verdict {
     const { trustedCa, subjectAltNames: matchers, hashes, spki } = this.settings;
     const excused = chainError !== undefined && this.isExcused(peer, chainError);
