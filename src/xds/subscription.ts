@@ -59,10 +59,3 @@ export interface SubscriptionFactory {
     callbacks: SubscriptionCallbacks,
   ): Subscription;
 }
-
-/** What must be ready before something serves: Envoy's init manager, target and watcher. */
-export interface InitTarget {
-  readonly name: string;
-  /** Starts the work; `ready` is called once, whatever the outcome. */
-  initialize(ready: () => void): void;
-}

@@ -154,15 +154,7 @@ export class XdsSubscriptions implements SubscriptionFactory {
     const { planes, node, stats, random, onIdentifier } = this.parts;
     onIdentifier(statPrefix, '');
     const service = api.grpcServices[0] as envoy.config.core.v3.GrpcService | undefined;
-    const target = grpcTarget(api, service);
-    const channel = new GrpcChannel(
-      {
-        cluster: target.cluster,
-        authority: target.authority,
-        metadata: (service?.initialMetadata ?? []).map(({ key: name, value }) => [name, value] as const),
-      },
-      planes,
-    );
+    const channel = channelOf(api, planes);
     let stream: ControlStream | undefined;
     const options = {
       node,
@@ -216,6 +208,13 @@ function startOnFirst(protocol: WatchOwner, start: () => void): WatchOwner {
 
 /** Without an ads_config nothing answers; validation refuses such a source. */
 const nobody: WatchOwner = { onWatchStarted() {}, onNamesChanged() {}, onWatchStopped() {} };
+
+/** The connection an ApiConfigSource of gRPC speaks of. */
+export function channelOf(api: ApiConfigSource, planes: ControlPlanes): GrpcChannel {
+  const service = api.grpcServices[0] as envoy.config.core.v3.GrpcService | undefined;
+  const metadata = (service?.initialMetadata ?? []).map(({ key, value }) => [key, value] as const);
+  return new GrpcChannel({ ...grpcTarget(api, service), metadata }, planes);
+}
 
 function grpcTarget(
   api: ApiConfigSource,

@@ -82,7 +82,7 @@ const types: readonly XdsType[] = [
 const byName = new Map(types.map((type) => [type.typeName, type]));
 
 /** Throws for a type that no service delivers: that is a fault of the caller. */
-export function xdsTypeOf(typeName: string): XdsType {
+function xdsTypeOf(typeName: string): XdsType {
   const type = byName.get(typeName);
   if (type === undefined) throw new Error(`${typeName} is not delivered by xDS`);
   return type;
