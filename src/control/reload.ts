@@ -26,6 +26,8 @@ export interface ReloaderParts {
   readonly secrets: SecretSet;
   readonly runtime: RuntimeLayers;
   readonly onRuntime: () => void;
+  /** Resolves when every worker runs what the sets were told until now. */
+  readonly whenServed: () => Promise<void>;
   /** Shows what is wrong or worth a warning. */
   readonly report: (diagnostics: readonly Diagnostic[]) => void;
   /** It serves now. */
@@ -133,7 +135,9 @@ export class Reloader {
     }
     await listeners.warm();
     for (const name of changedListeners.removed) listeners.remove(name);
+    await this.parts.whenServed();
     for (const name of changedClusters.removed) clusters.remove(name);
+    await this.parts.whenServed();
     const parts = [summary('clusters', changedClusters), summary('listeners', changedListeners)].filter(Boolean);
     log.info(`configuration reloaded: ${parts.join('; ') || 'no cluster and no listener has changed'}`);
   }

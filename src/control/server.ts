@@ -17,6 +17,7 @@ import { makeWords, mostClusters, mostHosts } from '../snapshot/layout.ts';
 import { SnapshotPublisher } from '../snapshot/publisher.ts';
 import { ExtensionConfigSet } from '../xds/resource_types/extension_configs.ts';
 import { RouteSet } from '../xds/resource_types/routes.ts';
+import { ScopeSet } from '../xds/resource_types/scoped_routes.ts';
 import { AdminAccessLog } from './admin/access_log.ts';
 import type { DrainOptions, ServerState } from './admin/context.ts';
 import { AdminServer } from './admin/server.ts';
@@ -26,6 +27,7 @@ import { ClusterSet } from './cluster_set.ts';
 import { Discovery } from './discovery.ts';
 import { ListenerDrain } from './listener_drain.ts';
 import { ListenerSet } from './listener_set.ts';
+import { clusterLoads } from './load_source.ts';
 import type { Options } from './options.ts';
 import { Reloader } from './reload.ts';
 import { RuntimeLayers } from './runtime_layers.ts';
@@ -57,6 +59,7 @@ export class Server {
   readonly clusters: ClusterSet;
   readonly listeners: ListenerSet;
   readonly routes: RouteSet;
+  readonly scopes: ScopeSet;
   readonly extensionConfigs: ExtensionConfigSet;
   readonly runtime: RuntimeLayers;
   readonly secrets: SecretSet;
@@ -126,6 +129,8 @@ export class Server {
       texts: this.stats.texts,
       clusters: this.clusters,
       listeners: () => this.listeners,
+      loads: () => clusterLoads(this.clusters.all(), this.stats),
+      makeChecker: (cluster, ownWords) => this.checkHealth(cluster, ownWords, () => {}),
     });
     this.routes = new RouteSet({
       publisher: this.publisher,
@@ -141,11 +146,20 @@ export class Server {
       clusters: () => this.clusters.names(),
       onChange: () => this.publishSoon(),
     });
+    this.scopes = new ScopeSet({
+      publisher: this.publisher,
+      stats: this.store,
+      routes: this.routes,
+      subscriptions: () => this.discovery.subscriptions,
+      clusters: () => this.clusters.names(),
+      onChange: () => this.publishSoon(),
+    });
     this.listeners = new ListenerSet({
       publisher: this.publisher,
       stats: this.store,
       routes: this.routes,
       extensionConfigs: this.extensionConfigs,
+      scopes: this.scopes,
       secrets: (message) => this.secrets.holdForListener(message),
       concurrency: options.concurrency,
       drainTime: options.drainTimeS * 1000,
@@ -184,6 +198,7 @@ export class Server {
       secrets: this.secrets,
       runtime: this.runtime,
       onRuntime: () => this.workers.broadcast({ kind: 'runtime', values: this.runtime.values() }),
+      whenServed: () => this.publisher.whenServed(),
       report: (diagnostics) => {
         if (diagnostics.length > 0) process.stderr.write(`${renderDiagnostics(diagnostics)}\n`);
       },
@@ -229,6 +244,8 @@ export class Server {
     this.listeners.onWorkersStarted();
     this.phase = 'LIVE';
     this.publishSoon();
+    this.discovery.startLoadReports();
+    this.discovery.startHealthDiscovery();
     const interval = durationMs(this.bootstrap.statsFlushInterval) ?? 5000;
     this.flushTimer = setInterval(() => void this.flushHistograms(), interval);
     this.flushTimer.unref();
@@ -259,7 +276,7 @@ export class Server {
     cluster: envoy.config.cluster.v3.Cluster,
     words: Int32Array,
     onChange: () => void,
-  ): HealthChecker | undefined {
+  ): HealthChecker {
     const prefix = `cluster.${cluster.altStatName || cluster.name}.`;
     return new HealthChecker(cluster, {
       words,
@@ -334,6 +351,7 @@ export class Server {
     this.discovery.stop();
     this.runtime.stop();
     this.routes.stop();
+    this.scopes.stop();
     this.listeners.stop();
     this.extensionConfigs.stop();
     this.clusters.stop();

@@ -18,7 +18,7 @@ export const HostWord = {
   ConsecutiveGatewayErrors: 5,
   ConsecutiveLocalErrors: 6,
 } as const;
-const hostWords = 8;
+export const hostWords = 8;
 
 /** Envoy's reasons why a host is not simply healthy, as bits of the word HEALTH. */
 export const HealthFlag = {
@@ -147,9 +147,19 @@ export const resourceType = {
   secret: 'envoy.extensions.transport_sockets.tls.v3.Secret',
   /** Named by `routeKey`. */
   routes: 'envoy.config.route.v3.RouteConfiguration',
+  /** Named by `scopedRoutesKey`. */
+  scopedRoutes: 'envoy.extensions.filters.network.http_connection_manager.v3.ScopedRouteConfigurationsList',
   /** Named by `extensionKey` of common/discovered_extensions.ts; without a configuration while there is none. */
   extensionConfig: 'envoy.config.core.v3.TypedExtensionConfig',
 } as const;
+
+/** The name of a set of scopes among the published ones: connection managers that say the same share it. */
+export function scopedRoutesKey(
+  message: envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes,
+): string {
+  const bytes = encode('envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes', message);
+  return `${message.name}@${Buffer.from(bytes).toString('base64url')}`;
+}
 
 /** The name of a route configuration among the published ones: two sources may have one of the same name. */
 export function routeKey(rds: envoy.extensions.filters.network.http_connection_manager.v3.Rds): string {

@@ -39,6 +39,8 @@ export class SnapshotPublisher {
   /** Slots of hosts of clusters that are not published yet. */
   private readonly reserved = new Map<string, readonly number[]>();
   private generation = 0;
+  private acknowledged = 0;
+  private awaited: { readonly generation: number; readonly resolve: () => void }[] = [];
   /** Publishes what listeners and clusters need beside themselves, in the same generation. */
   observer: PublishObserver | undefined;
 
@@ -140,8 +142,19 @@ export class SnapshotPublisher {
     return { generation: this.generation, changed: [...this.resources.values()], removed: [] };
   }
 
+  /** Resolves when every worker runs what was put or removed until now. */
+  whenServed(): Promise<void> {
+    const generation = this.generation + (this.changed.size + this.removed.size > 0 ? 1 : 0);
+    if (generation <= this.acknowledged) return Promise.resolve();
+    return new Promise((resolve) => this.awaited.push({ generation, resolve }));
+  }
+
   /** All workers run at least this generation: what only older ones named is free again. */
   acknowledge(generation: number): void {
+    this.acknowledged = generation;
+    const due = this.awaited.filter((each) => each.generation <= generation);
+    this.awaited = this.awaited.filter((each) => each.generation > generation);
+    for (const { resolve } of due) resolve();
     for (const [slot, since] of this.retired) {
       if (since > generation) continue;
       this.retired.delete(slot);
