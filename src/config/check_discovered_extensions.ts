@@ -18,18 +18,17 @@ export function checkConfigDiscovery(
   const allowed = typeUrls.map(typeNameOf);
   allowed.forEach((type, i) => {
     if (extensions.byType(type)?.category === category) return;
-    const kind = category.split('.').at(-1);
-    const reason = `Error: no ${kind} factory found for a required type URL ${type}.`;
+    const reason = `no factory found for a required type URL ${type}.`;
     report.errorIn(point, `config_discovery.type_urls[${i}]`, reason);
   });
   if (defaultConfig === undefined) {
     if (!source.applyDefaultConfigWithoutWarming) return;
-    const reason = `Error: filter config ${name} applied without warming but has no default config.`;
+    const reason = `filter config ${name} applied without warming but has no default config.`;
     report.errorIn(point, 'config_discovery', reason);
     return;
   }
   const type = typeNameOf(defaultConfig.typeUrl);
   if (allowed.includes(type)) return;
-  const reason = `Error: filter config has type URL ${type} but expect ${allowed.join(', ')}.`;
+  const reason = `filter config has type URL ${type} but expect ${allowed.join(', ')}.`;
   report.errorIn(point, 'config_discovery.default_config', reason);
 }

@@ -16,6 +16,7 @@ import { walkMessages } from './walk.ts';
 
 type HttpConnectionManager = envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
 type TcpProxy = envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
+type Scope = envoy.config.route.v3.ScopedRouteConfiguration;
 type RouteConfiguration = envoy.config.route.v3.RouteConfiguration;
 
 export interface MessageChecks {
@@ -56,6 +57,9 @@ export function checkMessages(root: AnyMessage, checks: MessageChecks): void {
         if (source.case === 'apiConfigSource') checkApiType(source.value, report);
         break;
       }
+      case 'envoy.config.route.v3.ScopedRouteConfiguration':
+        checkScope(message as unknown as Scope, checks);
+        break;
       case 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy':
         checkTcpProxy(message as unknown as TcpProxy, checks);
         break;
@@ -85,6 +89,19 @@ function checkTransportSocket(owner: AnyMessage, wrong: string, right: string, r
 function checkRouteTable(table: RouteConfiguration, { clusters, report }: MessageChecks): void {
   checkRoutes(table, clusters, report);
   checkMirrors(table, table.validateClusters === false ? undefined : clusters, report);
+}
+
+/** A scope has its routes in it, or names them. */
+function checkScope(scope: Scope, checks: MessageChecks): void {
+  const { routeConfiguration, routeConfigurationName } = scope;
+  const { report } = checks;
+  if (routeConfiguration !== undefined) checkRouteTable(routeConfiguration, { ...checks, clusters: undefined });
+  else if (routeConfigurationName === '')
+    report.errorIn(
+      scope as unknown as AnyMessage,
+      '',
+      'either route_configuration or route_configuration_name must be set',
+    );
 }
 
 /** Envoy starts with a tcp_proxy to a cluster that is not there and closes its connections: worth a warning. */

@@ -60,5 +60,6 @@ test('runtime layers: names once, one admin layer, values that can be read', () 
     'Too many admin layers specified in LayeredRuntime, at most one may be specified',
   ]);
   assert.deepEqual(runtime('{ name: a, static_layer: { x: { y: [1] } } }'), ['Invalid runtime entry value for y']);
-  assert.deepEqual(runtime('{ name: a, disk_layer: { symlink_root: /x } }'), ["'disk_layer' is not supported yet"]);
+  assert.deepEqual(runtime('{ name: a, disk_layer: { symlink_root: /x } }'), []);
+  assert.deepEqual(runtime('{ name: a, rtds_layer: { name: x } }'), ["'rtds_config' is required"]);
 });

@@ -14,6 +14,9 @@ export function checkRuntime(runtime: envoy.config.bootstrap.v3.LayeredRuntime, 
       const reason = 'Too many admin layers specified in LayeredRuntime, at most one may be specified';
       report.errorIn(runtime, `layers[${i}]`, reason);
     }
+    if (specifier.case === 'rtdsLayer' && specifier.value.rtdsConfig === undefined) {
+      report.errorIn(layer, 'rtds_layer', "'rtds_config' is required");
+    }
     if (specifier.case === 'staticLayer') {
       for (const key of badKeys(specifier.value)) {
         report.errorIn(layer, 'static_layer', `Invalid runtime entry value for ${key}`, 'lists and null are no values');

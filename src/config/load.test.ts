@@ -129,7 +129,7 @@ test('many errors come at once, in all layers', () => {
       routes:
         '[{ match: { prefix: / }, route: { cluster: backned, timeout: 250ms } }, { match: { safe_regex: { regex: "(" } }, route: { cluster: backend } }]',
       cluster: 'lb_policy: ROUND_ROBBIN',
-      more: '  - { name: "" }\nhds_config: {}',
+      more: '  - { name: "" }\nheader_prefix: x-proxy',
     }),
   );
   assert.deepEqual(
@@ -141,7 +141,7 @@ test('many errors come at once, in all layers', () => {
       '14:154: error: missing ): (',
       "17:16: error: unknown value 'ROUND_ROBBIN'",
       '18:13: error: name must not be empty',
-      "19:1: error: 'hds_config' is not supported yet",
+      "19:1: error: 'header_prefix' is not supported yet",
     ],
   );
 });

@@ -14,7 +14,7 @@ export type SupportedRow = readonly [honoured: string, harmless?: string];
 export const supported: { readonly [message: string]: SupportedRow } = {
   // Bootstrap
   'config.bootstrap.v3.Bootstrap': [
-    'node static_resources dynamic_resources default_config_source admin layered_runtime cluster_manager ' +
+    'node static_resources dynamic_resources hds_config default_config_source admin layered_runtime cluster_manager ' +
       'dns_resolution_config typed_dns_resolver_config',
     'flags_path stats_flush_interval watchdog watchdogs deferred_stat_options memory_allocator_manager perf_tracing_file_path',
   ],
@@ -40,10 +40,20 @@ export const supported: { readonly [message: string]: SupportedRow } = {
     'max_receive_message_length skip_envoy_headers',
   ],
   'extensions.filters.network.http_connection_manager.v3.Rds': ['config_source route_config_name'],
+  'extensions.filters.network.http_connection_manager.v3.ScopedRoutes': [
+    'name scope_key_builder rds_config_source scoped_route_configurations_list scoped_rds',
+  ],
+  'extensions.filters.network.http_connection_manager.v3.ScopedRoutes.ScopeKeyBuilder': ['*'],
+  'extensions.filters.network.http_connection_manager.v3.ScopedRouteConfigurationsList': [
+    'scoped_route_configurations',
+  ],
+  'extensions.filters.network.http_connection_manager.v3.ScopedRds': ['scoped_rds_config_source'],
+  'config.route.v3.ScopedRouteConfiguration': ['name on_demand route_configuration_name route_configuration key'],
+  'config.route.v3.ScopedRouteConfiguration.Key': ['*'],
   'config.core.v3.HeaderValue': ['key value'],
   'config.core.v3.RetryPolicy': ['retry_back_off', 'num_retries'],
 
-  'config.bootstrap.v3.ClusterManager': ['upstream_bind_config', 'enable_deferred_cluster_creation'],
+  'config.bootstrap.v3.ClusterManager': ['upstream_bind_config load_stats_config', 'enable_deferred_cluster_creation'],
   'config.bootstrap.v3.Admin': ['address access_log access_log_path', 'profile_path ignore_global_conn_limit'],
   'config.core.v3.Node': [
     'id cluster locality metadata',
@@ -126,7 +136,7 @@ export const supported: { readonly [message: string]: SupportedRow } = {
 
   // HTTP connection manager
   'extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': [
-    'codec_type=AUTO|HTTP1|HTTP2 stat_prefix route_config rds http_filters access_log common_http_protocol_options http_protocol_options ' +
+    'codec_type=AUTO|HTTP1|HTTP2 stat_prefix route_config rds scoped_routes http_filters access_log common_http_protocol_options http_protocol_options ' +
       'server_name server_header_transformation via max_request_headers_kb stream_idle_timeout request_timeout ' +
       'request_headers_timeout drain_timeout delayed_close_timeout use_remote_address xff_num_trusted_hops skip_xff_append ' +
       'generate_request_id preserve_external_request_id always_set_request_id_in_response proxy_100_continue ' +
@@ -358,6 +368,7 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.core.v3.JsonFormatOptions': ['*'],
 
   // Clusters
+  'config.cluster.v3.Cluster.lrs_server': ['self', 'initial_fetch_timeout resource_api_version'],
   'config.cluster.v3.Cluster': [
     'name alt_stat_name type=STATIC|STRICT_DNS|LOGICAL_DNS|EDS cluster_type connect_timeout per_connection_buffer_limit_bytes load_assignment ' +
       'lb_policy=ROUND_ROBIN|LEAST_REQUEST|RANDOM|LOAD_BALANCING_POLICY_CONFIG load_balancing_policy least_request_lb_config circuit_breakers max_requests_per_connection ' +
@@ -365,9 +376,8 @@ export const supported: { readonly [message: string]: SupportedRow } = {
       'upstream_http_protocol_options typed_extension_protocol_options ' +
       'dns_refresh_rate dns_jitter dns_failure_refresh_rate respect_dns_ttl dns_lookup_family dns_resolvers ' +
       'dns_resolution_config typed_dns_resolver_config upstream_connection_options upstream_bind_config preconnect_policy ' +
-      'eds_cluster_config health_checks transport_socket transport_socket_matches wait_for_warm_on_init round_robin_lb_config common_lb_config',
-    'metadata ignore_health_on_host_removal close_connections_on_host_health_failure ' +
-      'cleanup_interval track_cluster_stats track_timeout_budgets',
+      'eds_cluster_config health_checks transport_socket transport_socket_matches wait_for_warm_on_init ignore_health_on_host_removal lrs_server round_robin_lb_config common_lb_config',
+    'metadata close_connections_on_host_health_failure ' + 'cleanup_interval track_cluster_stats track_timeout_budgets',
   ],
   'config.cluster.v3.Cluster.EdsClusterConfig': ['eds_config service_name'],
   'config.cluster.v3.Cluster.RefreshRate': ['*'],

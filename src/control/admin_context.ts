@@ -24,6 +24,7 @@ import { loadedCertificates } from './secrets/loaded_certificates.ts';
 import type { Server } from './server.ts';
 import type { StatsMerge } from './stats_merge.ts';
 
+const scopedRouteConfiguration = 'envoy.config.route.v3.ScopedRouteConfiguration';
 const routeConfiguration = 'envoy.config.route.v3.RouteConfiguration';
 
 export class ServerAdminContext implements AdminContext {
@@ -88,6 +89,10 @@ export class ServerAdminContext implements AdminContext {
     }
     for (const { name, message, version, updatedAt } of routes.all()) {
       resources.push({ type: routeConfiguration, name, message, lastUpdated: updatedAt, version });
+    }
+    for (const { name, version, updatedAt, scopes } of this.server.scopes.all()) {
+      const about = version === undefined ? {} : { version };
+      resources.push({ type: scopedRouteConfiguration, name, message: scopes, lastUpdated: updatedAt, ...about });
     }
     for (const { updatedAt, ...config } of extensionConfigs.all()) {
       resources.push({ type: resourceType.extensionConfig, lastUpdated: updatedAt, ...config });

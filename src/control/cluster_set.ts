@@ -3,6 +3,7 @@ import { Cluster_DiscoveryType } from '../api/enums.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { encode } from '../api/registry.ts';
 import type { Runtime } from '../common/runtime.ts';
+import { namesOfClusters } from '../common/stats/cluster_names.ts';
 import { CLUSTER, CLUSTER_MANAGER, DNS_CARES } from '../common/stats/layouts.ts';
 import { chooseResolver } from '../dns/choose_resolver.ts';
 import type { DnsResolver } from '../dns/resolver.ts';
@@ -53,6 +54,8 @@ export class ClusterSet {
   private readonly gauges: BreakerGauges;
   private activeCount = 0;
   private warmingCount = 0;
+  /** Removed in this turn. */
+  private gone = new Set<string>();
 
   constructor(parts: ClusterSetParts) {
     this.parts = parts;
@@ -163,6 +166,7 @@ export class ClusterSet {
     if (place.active !== undefined) this.activeCount--;
     this.managerStats[CLUSTER_MANAGER.slot.cluster_removed]++;
     if (place.active !== undefined) this.parts.publisher.remove(resourceType.cluster, name);
+    this.dropStatsSoon(name);
     this.countPlaces();
     this.parts.onChange();
   }
@@ -173,6 +177,19 @@ export class ClusterSet {
       const slot = this.parts.publisher.clusterSlot(message.name);
       if (slot !== undefined) this.gauges.refresh(message, slot);
     }
+  }
+
+  /** As Envoy's, the statistics of a cluster go with it. */
+  private dropStatsSoon(name: string): void {
+    if (this.gone.size === 0) {
+      setImmediate(() => {
+        const { gone } = this;
+        this.gone = new Set();
+        for (const back of this.places.keys()) gone.delete(back);
+        if (gone.size > 0) this.parts.stats.drop(namesOfClusters(gone, (other) => this.places.has(other)));
+      });
+    }
+    this.gone.add(name);
   }
 
   private countPlaces(): void {

@@ -1,16 +1,20 @@
 /** Control path, step 3, composed: what the bootstrap says of discovery → subscriptions → clusters and listeners of the process. */
 import type { envoy } from '../api/envoy_types.ts';
 import { factories } from '../extensions/registry.ts';
+import type { HealthChecker } from '../health/health_checker.ts';
 import type { StatsStore } from '../spi/stats.ts';
+import { BackOff } from '../xds/back_off.ts';
 import type { ControlPlanes } from '../xds/control_plane.ts';
 import { FailedUpdates } from '../xds/failed_updates.ts';
 import { readLegacyReply } from '../xds/legacy_replies.ts';
+import { type ClusterLoad, LOAD_REPORTER, LoadReporter } from '../xds/load_reports.ts';
 import { nodeForXds } from '../xds/node.ts';
 import { ClusterDiscovery } from '../xds/resource_types/clusters.ts';
 import { ListenerDiscovery } from '../xds/resource_types/listeners.ts';
 import type { Subscription, SubscriptionFactory } from '../xds/subscription.ts';
-import { XdsSubscriptions } from '../xds/subscription_factory.ts';
+import { channelOf, XdsSubscriptions } from '../xds/subscription_factory.ts';
 import type { ClusterSet } from './cluster_set.ts';
+import { HDS_DELEGATE, HealthDiscovery } from './health_discovery.ts';
 import type { ListenerSet } from './listener_set.ts';
 
 export interface DiscoveryParts {
@@ -22,6 +26,8 @@ export interface DiscoveryParts {
   readonly texts: Map<string, string>;
   readonly clusters: ClusterSet;
   readonly listeners: () => ListenerSet;
+  readonly loads: () => readonly ClusterLoad[];
+  readonly makeChecker: (cluster: envoy.config.cluster.v3.Cluster, words: Int32Array) => HealthChecker;
 }
 
 const clusterType = 'envoy.config.cluster.v3.Cluster';
@@ -33,6 +39,8 @@ export class Discovery {
   private readonly parts: DiscoveryParts;
   private readonly xds: XdsSubscriptions;
   private readonly running: Subscription[] = [];
+  private loadReporter: LoadReporter | undefined;
+  private healthDiscovery: HealthDiscovery | undefined;
 
   constructor(parts: DiscoveryParts) {
     this.parts = parts;
@@ -96,7 +104,38 @@ export class Discovery {
     return promise;
   }
 
+  /** Load reports, where the bootstrap asks for them. */
+  startLoadReports(): void {
+    const { bootstrap, planes, stats, node } = this.parts;
+    const config = bootstrap.clusterManager?.loadStatsConfig;
+    if (config === undefined) return;
+    this.loadReporter = new LoadReporter({
+      channel: channelOf(config, planes),
+      node: nodeForXds(node, 'envoy', factories),
+      backOff: new BackOff(),
+      stats: stats.block(LOAD_REPORTER, 'load_reporter.'),
+      clusters: this.parts.loads,
+    });
+    this.loadReporter.start();
+  }
+
+  /** Checks on behalf of a server, where the bootstrap asks for them. */
+  startHealthDiscovery(): void {
+    const { bootstrap, planes, stats, node, makeChecker } = this.parts;
+    if (bootstrap.hdsConfig === undefined) return;
+    this.healthDiscovery = new HealthDiscovery({
+      channel: channelOf(bootstrap.hdsConfig, planes),
+      node: nodeForXds(node, 'envoy', factories),
+      backOff: new BackOff(),
+      stats: stats.block(HDS_DELEGATE, 'hds_delegate.'),
+      makeChecker,
+    });
+    this.healthDiscovery.start();
+  }
+
   stop(): void {
+    this.healthDiscovery?.stop();
+    this.loadReporter?.stop();
     for (const subscription of this.running) subscription.stop();
     this.xds.stop();
   }

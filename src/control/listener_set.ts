@@ -14,6 +14,7 @@ import type { SnapshotPublisher } from '../snapshot/publisher.ts';
 import type { StatsStore } from '../spi/stats.ts';
 import type { ExtensionConfigSet } from '../xds/resource_types/extension_configs.ts';
 import type { RouteSet } from '../xds/resource_types/routes.ts';
+import type { ScopeSet } from '../xds/resource_types/scoped_routes.ts';
 import { probeAddress } from './bind_probe.ts';
 import type { ResourceSource } from './cluster_entry.ts';
 import { DrainingListeners } from './draining_listeners.ts';
@@ -63,6 +64,7 @@ export interface ListenerSetParts {
   readonly publisher: SnapshotPublisher;
   readonly stats: StatsStore;
   readonly routes: RouteSet;
+  readonly scopes: ScopeSet;
   readonly extensionConfigs: ExtensionConfigSet;
   readonly secrets: (message: ListenerMessage) => HeldSecrets;
   readonly concurrency: number;
@@ -279,12 +281,16 @@ export class ListenerSet {
       entry.awaited.delete(target);
     });
     const extensions = discoveredExtensions(entry.message).map((extension) => extensionConfigs.acquire(extension));
+    const scopes = scopesOf(entry.message).map(({ config, statPrefix }) =>
+      this.parts.scopes.acquire(config, statPrefix),
+    );
     entry.secrets = secrets(entry.published);
-    await Promise.all([...wanted, ...extensions, entry.secrets.settled]);
+    await Promise.all([...wanted, ...scopes, ...extensions, entry.secrets.settled]);
   }
 
   private release({ message, secrets }: Entry): void {
     for (const { rds } of routesOf(message)) this.parts.routes.release(rds);
+    for (const { config } of scopesOf(message)) this.parts.scopes.release(config);
     for (const extension of discoveredExtensions(message)) this.parts.extensionConfigs.release(extension);
     secrets?.release();
   }
@@ -347,6 +353,15 @@ function routesOf(message: ListenerMessage): {
 }[] {
   return (messagesIn(message, managerType) as HttpConnectionManager[]).flatMap(({ routeSpecifier, statPrefix }) =>
     routeSpecifier.case === 'rds' ? [{ rds: routeSpecifier.value, statPrefix }] : [],
+  );
+}
+
+function scopesOf(message: ListenerMessage): {
+  config: envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes;
+  statPrefix: string;
+}[] {
+  return (messagesIn(message, managerType) as HttpConnectionManager[]).flatMap(({ routeSpecifier, statPrefix }) =>
+    routeSpecifier.case === 'scopedRoutes' ? [{ config: routeSpecifier.value, statPrefix }] : [],
   );
 }
 

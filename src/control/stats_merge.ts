@@ -1,6 +1,6 @@
 /** The statistics of the process: what all threads count, by name, summed when somebody looks. */
 import type { HistogramInterval } from '../common/stats/histogram.ts';
-import type { AnnouncedLayout, StatsAnnouncement } from '../common/stats/messages.ts';
+import type { AnnouncedLayout, DroppedName, StatsAnnouncement } from '../common/stats/messages.ts';
 import { MergedHistogram } from './stats_merge_histogram.ts';
 import { extractTags, type TaggedName } from './stats_merge_tags.ts';
 
@@ -24,6 +24,8 @@ export interface TextReadout {
 /** The slots of one scope in all threads: a block, or a single counter or gauge. */
 interface Group {
   readonly gauges: readonly boolean[];
+  /** Of a block: what follows its prefix. */
+  readonly names?: readonly string[];
   readonly parts: { readonly source: StatsSource; readonly chunk: Float64Array; readonly offset: number }[];
   /** What dead threads left, less what was reset; made when there is something. */
   base: Float64Array | undefined;
@@ -58,6 +60,8 @@ export class StatsMerge {
   private readonly sources = new Set<Source>();
   private sorted: Entry[] = [];
   private sortedHistograms: MergedHistogram[] = [];
+  private sortedVersion = -1;
+  private histogramsVersion = -1;
 
   addSource(): StatsSource {
     const source = new Source(this.names, () => this.sources.delete(source));
@@ -73,7 +77,9 @@ export class StatsMerge {
   /** All counters and gauges, sorted by name. */
   values(): StatValue[] {
     this.look();
-    if (this.sorted.length !== this.names.entries.size) {
+    if (this.sortedVersion !== this.names.version) {
+      this.sortedVersion = this.names.version;
+      for (const name of this.tagged.keys()) if (!this.names.entries.has(name)) this.tagged.delete(name);
       this.sorted = [...this.names.entries.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     }
     return this.sorted.map((entry) => {
@@ -98,7 +104,8 @@ export class StatsMerge {
   /** All histograms, sorted by name. */
   allHistograms(): readonly MergedHistogram[] {
     for (const source of this.sources) source.learn();
-    if (this.sortedHistograms.length !== this.names.histograms.size) {
+    if (this.histogramsVersion !== this.names.version) {
+      this.histogramsVersion = this.names.version;
       this.sortedHistograms = [...this.names.histograms.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     }
     return this.sortedHistograms;
@@ -181,6 +188,8 @@ const oneOfKind: Readonly<Record<StatKind, readonly boolean[]>> = { counter: [fa
 /** What the sources tell, joined. */
 class Names {
   readonly entries = new Map<string, Entry>();
+  /** Another one when any name came or went. */
+  version = 0;
   /** Blocks and single names by key. */
   readonly groups = new Map<string, Group>();
   /** Blocks of internal layouts by prefix; not in `entries`. */
@@ -191,6 +200,7 @@ class Names {
     let histogram = this.histograms.get(name);
     if (histogram === undefined) {
       histogram = new MergedHistogram(name);
+      this.version++;
       this.histograms.set(name, histogram);
     }
     return histogram;
@@ -200,7 +210,7 @@ class Names {
     const key = `${layout.id} ${prefix}`;
     let group = this.groups.get(key);
     if (group !== undefined) return group;
-    group = { gauges: layout.gauges, parts: [], base: undefined };
+    group = { gauges: layout.gauges, names: layout.names, parts: [], base: undefined };
     this.groups.set(key, group);
     if (layout.internal) this.internal.set(prefix, group);
     else for (let slot = 0; slot < layout.names.length; slot++) this.enter(prefix + layout.names[slot], group, slot);
@@ -217,13 +227,46 @@ class Names {
     return group;
   }
 
+  /** A source counts no more under a name; with the last one it is forgotten. */
+  drop(source: StatsSource, { layoutId, isHistogram, name }: DroppedName): void {
+    if (isHistogram === true) {
+      this.histograms.delete(name);
+      this.version++;
+      return;
+    }
+    const key = layoutId === undefined ? name : `${layoutId} ${name}`;
+    const group = this.groups.get(key);
+    if (group === undefined) return;
+    group.parts.splice(0, group.parts.length, ...group.parts.filter((part) => part.source !== source));
+    if (group.parts.length > 0) return;
+    this.groups.delete(key);
+    this.internal.delete(name);
+    const names = group.names?.map((own) => name + own) ?? [name];
+    for (const full of names) this.leave(full, group);
+  }
+
+  private leave(name: string, group: Group): void {
+    this.version++;
+    let entry = this.entries.get(name);
+    if (entry?.group === group) {
+      if (entry.more === undefined) this.entries.delete(name);
+      else this.entries.set(name, entry.more);
+      return;
+    }
+    for (; entry !== undefined; entry = entry.more) if (entry.more?.group === group) entry.more = entry.more.more;
+  }
+
   private enter(name: string, group: Group, slot: number): void {
     const kind = group.gauges[slot] ? 'gauge' : 'counter';
+    this.version++;
     const known = this.entries.get(name);
     if (known === undefined) this.entries.set(name, { name, kind, group, slot, more: undefined });
     else known.more = { name, kind, group, slot, more: known.more };
   }
 }
+
+/** Names that come and go while nobody looks are entered now and then. */
+const mostPending = 1000;
 
 class Source implements StatsSource {
   private readonly names: Names;
@@ -240,6 +283,7 @@ class Source implements StatsSource {
 
   announce(message: StatsAnnouncement): void {
     this.pending.push(message);
+    if (message.dropped.length > 0 && this.pending.length > mostPending) this.learn();
   }
 
   learn(): void {
@@ -263,6 +307,7 @@ class Source implements StatsSource {
   }
 
   private enter(message: StatsAnnouncement): void {
+    for (const name of message.dropped) this.names.drop(this, name);
     for (const memory of message.chunks) this.chunks.push(new Float64Array(memory));
     for (const layout of message.layouts) this.layouts.set(layout.id, layout);
     for (const { layoutId, prefix, chunk, base } of message.blocks) {

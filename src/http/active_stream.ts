@@ -100,7 +100,10 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   }
 
   private findRoute(): Route | undefined {
-    return this.manager.config.routes?.route(this.request!, Math.floor(Math.random() * 0x1_0000_0000), this.info);
+    const { config } = this.manager;
+    const request = this.request!;
+    const table = config.scopedRoutes === undefined ? config.routes : config.scopedRoutes.tableFor(request);
+    return table?.route(request, Math.floor(Math.random() * 0x1_0000_0000), this.info);
   }
 
   // === RequestReceiver ===

@@ -11,6 +11,7 @@ import { localAddress } from '../common/local_address.ts';
 import type { Runtime } from '../common/runtime.ts';
 import { HTTP, HTTP1, HTTP2, LISTENER_HTTP } from '../common/stats/layouts.ts';
 import type { RouteTable } from '../router/route_table.ts';
+import type { ScopedRouteTables } from '../router/scoped_routes.ts';
 import type { AccessLogger } from '../spi/format.ts';
 import type { FilterMaker } from '../spi/http_filter.ts';
 import type { Histogram } from '../spi/stats.ts';
@@ -38,6 +39,8 @@ export interface HttpConnectionManagerConfig {
   readonly requestTime: Histogram;
   readonly connectionLength: Histogram;
   readonly routes: RouteTable | undefined;
+  /** Instead of `routes`: each request has those of its scope. */
+  readonly scopedRoutes: ScopedRouteTables | undefined;
   readonly filters: readonly FilterMaker[];
   /** Routes switch filters on or off, or some are off by default. */
   readonly switchesFilters: boolean;
@@ -127,6 +130,7 @@ export function compileConfig(
   const { routeSpecifier, accessLogOptions: logs } = message;
   const http1Stats = context.stats.block(HTTP1, 'http1.');
   const routes = routesOf(routeSpecifier, context);
+  const scopedRoutes = routeSpecifier.case === 'scopedRoutes' ? context.scopedRoutes(routeSpecifier.value) : undefined;
   const offByDefault = filters.some((filter) => filter.disabled);
   return {
     statPrefix: message.statPrefix,
@@ -142,9 +146,10 @@ export function compileConfig(
     get routes() {
       return routes.table;
     },
+    scopedRoutes,
     filters,
     get switchesFilters() {
-      return offByDefault || routes.table?.switchesFilters === true;
+      return offByDefault || scopedRoutes !== undefined || routes.table?.switchesFilters === true;
     },
     accessLoggers: context.accessLoggers(message.accessLog),
     flushAccessLogOnNewRequest: logs?.flushAccessLogOnNewRequest ?? message.flushAccessLogOnNewRequest,

@@ -43,6 +43,8 @@ export class Http1ServerConnection
   private kept: Buffer | undefined;
   /** Reading is paused because of `kept`. */
   private holding = false;
+  /** Pauses of the request under way. */
+  private requestPauses = 0;
   private method = '';
   private sendsBody = false;
   private requestFraming: Framing = 'none';
@@ -237,10 +239,13 @@ export class Http1ServerConnection
   }
 
   pauseRequest(): void {
+    this.requestPauses++;
     this.connection.pauseReading();
   }
 
   resumeRequest(): void {
+    if (this.requestPauses === 0) return;
+    this.requestPauses--;
     this.connection.resumeReading();
   }
 
@@ -292,6 +297,8 @@ export class Http1ServerConnection
       this.connection.closeAfterFlush(ended ? 0 : this.options.delayedCloseTimeout);
       return;
     }
+    // A whole request may have been answered while nobody took its body: the next one is to be read all the same.
+    while (this.requestPauses > 0) this.resumeRequest();
     this.callbacks.onIdle();
     if (this.decoder.paused) runLater(this);
   }

@@ -54,7 +54,7 @@ export function mutateRequestHeaders(
   setForwardedProto(head, config, connection);
   const edge = config.useRemoteAddress && !client.internal;
   if (client.internal) headers.set(X_ENVOY_INTERNAL, 'true');
-  removeUntrusted(headers, rules, client.internal, edge, config);
+  removeUntrusted(head, rules, client.internal, edge, config);
   if (config.userAgent !== '') addUserAgent(headers, config);
   if (config.via !== '') appendVia(headers, config.via);
   if (edge && client.address.ip !== '') headers.set(X_ENVOY_EXTERNAL_ADDRESS, client.address.ip);
@@ -142,17 +142,19 @@ function setForwardedProto(head: RequestHead, config: HttpConnectionManagerConfi
 
 /** Only clients of ours steer the proxy by x-envoy headers. */
 function removeUntrusted(
-  headers: HeaderMap,
+  head: RequestHead,
   rules: number,
   internal: boolean,
   edge: boolean,
   config: HttpConnectionManagerConfig,
 ): void {
+  const { headers } = head;
   let drop: number = config.forwardClientCert === undefined ? HeaderRule.ClientCert : 0;
   if (!internal) drop |= HeaderRule.Internal;
   if (edge) drop |= HeaderRule.EdgeOnly;
   if ((rules & drop) !== 0) headers.removeFlagged(drop);
-  const internalOnly = config.routes?.internalOnlyHeaders;
+  const routes = config.scopedRoutes === undefined ? config.routes : config.scopedRoutes.tableFor(head);
+  const internalOnly = routes?.internalOnlyHeaders;
   if (!internal && internalOnly !== undefined && internalOnly.length > 0) {
     for (const name of internalOnly) headers.remove(name);
   }

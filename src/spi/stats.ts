@@ -30,4 +30,6 @@ export interface StatsStore {
   gauge(name: string): StatHandle;
   /** Made at once, its memory only with the first value. */
   histogram(name: string): Histogram;
+  /** Forgets every name, and every prefix of a scope, that `isGone` is true for. Who still counts there counts for nobody. */
+  drop(isGone: (name: string) => boolean): void;
 }

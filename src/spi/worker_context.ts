@@ -7,6 +7,7 @@ import type { Runtime } from '../common/runtime.ts';
 import type { ConnectionInfo } from '../common/stream_info.ts';
 import type { Connection } from '../net/connection.ts';
 import type { RouteTable } from '../router/route_table.ts';
+import type { ScopedRouteTables } from '../router/scoped_routes.ts';
 import type { ClusterManager } from '../upstream/cluster_manager.ts';
 import type { ExtensionFactory } from './extension.ts';
 import type { AccessLogger } from './format.ts';
@@ -30,6 +31,8 @@ export interface WorkerContext {
   compileRoutes(message: envoy.config.route.v3.RouteConfiguration): RouteTable;
   /** The routes that RDS brings under a name, now and later. */
   discoveredRoutes(rds: envoy.extensions.filters.network.http_connection_manager.v3.Rds): RouteHolder;
+  /** Routes by scope: written in the message, or those that SRDS brings, now and later. */
+  scopedRoutes(message: envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes): ScopedRouteTables;
   /** The configuration of a filter that ECDS brings, now and later. */
   discoveredExtension(kind: DiscoveredKind, name: string, source: ExtensionConfigSource): ExtensionHolder;
   /** Loggers for the access_log list of a filter or listener; extensions in it were loaded before. */

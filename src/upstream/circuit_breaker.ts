@@ -1,28 +1,19 @@
 /** Step 8 of the data path: the circuit breaker of a cluster and priority, counted exactly over all workers. */
 import { type BreakerLimits, mostRetries } from '../common/breaker_limits.ts';
+import { type CountedWords, countsAt, type SharedWords } from '../common/counted_words.ts';
 import { ClusterWord } from '../snapshot/layout.ts';
 
-/** Shared words, and this worker's own part of them, which the main thread takes back when the worker dies. */
-export interface SharedWords {
-  readonly words: Int32Array;
-  readonly ledger: Int32Array;
-}
-
-export function addShared(shared: SharedWords, index: number, difference: number): number {
-  shared.ledger[index] += difference;
-  return Atomics.add(shared.words, index, difference);
-}
+/** Words of one priority. */
+const breakerWords = ClusterWord.Priority;
 
 export class CircuitBreaker {
   /** Replaced when the runtime changes them. */
   limits: BreakerLimits;
-  private readonly shared: SharedWords;
-  private readonly base: number;
+  private readonly counts: CountedWords;
 
   constructor(limits: BreakerLimits, shared: SharedWords, base: number) {
     this.limits = limits;
-    this.shared = shared;
-    this.base = base;
+    this.counts = countsAt(shared, base, breakerWords);
   }
 
   tryConnection(): boolean {
@@ -31,11 +22,11 @@ export class CircuitBreaker {
 
   /** A connection beyond the limit: a pool without any always gets one, or its requests would wait for ever. */
   takeConnection(): void {
-    addShared(this.shared, this.base + ClusterWord.Connections, 1);
+    this.counts.add(ClusterWord.Connections, 1);
   }
 
   releaseConnection(): void {
-    addShared(this.shared, this.base + ClusterWord.Connections, -1);
+    this.counts.add(ClusterWord.Connections, -1);
   }
 
   tryPending(): boolean {
@@ -43,7 +34,7 @@ export class CircuitBreaker {
   }
 
   releasePending(): void {
-    addShared(this.shared, this.base + ClusterWord.PendingRequests, -1);
+    this.counts.add(ClusterWord.PendingRequests, -1);
   }
 
   tryRequest(): boolean {
@@ -51,7 +42,7 @@ export class CircuitBreaker {
   }
 
   releaseRequest(): void {
-    addShared(this.shared, this.base + ClusterWord.Requests, -1);
+    this.counts.add(ClusterWord.Requests, -1);
   }
 
   tryRetry(): boolean {
@@ -62,7 +53,7 @@ export class CircuitBreaker {
   }
 
   releaseRetry(): void {
-    addShared(this.shared, this.base + ClusterWord.Retries, -1);
+    this.counts.add(ClusterWord.Retries, -1);
   }
 
   tryPool(): boolean {
@@ -70,17 +61,16 @@ export class CircuitBreaker {
   }
 
   releasePool(): void {
-    addShared(this.shared, this.base + ClusterWord.Pools, -1);
+    this.counts.add(ClusterWord.Pools, -1);
   }
 
   private load(word: number): number {
-    return Atomics.load(this.shared.words, this.base + word);
+    return this.counts.load(word);
   }
 
   private tryTake(word: number, limit: number): boolean {
-    const index = this.base + word;
-    if (addShared(this.shared, index, 1) < limit) return true;
-    addShared(this.shared, index, -1);
+    if (this.counts.add(word, 1) < limit) return true;
+    this.counts.add(word, -1);
     return false;
   }
 }

@@ -2,6 +2,7 @@
 import type { Protocol, RequestHead } from '../../native-free/headers/header_map.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { breakerLimits, Priority } from '../common/breaker_limits.ts';
+import { releaseCounts, type SharedWords } from '../common/counted_words.ts';
 import type { Runtime } from '../common/runtime.ts';
 import { codeCounters } from '../common/stats/codes.ts';
 import { CLUSTER, HTTP2 } from '../common/stats/layouts.ts';
@@ -10,7 +11,7 @@ import { type ConnectOptions, connect, type FirstBytes, type TlsPeer } from '../
 import type { ByteCounters, Connection, ConnectionCallbacks } from '../net/connection.ts';
 import { ClusterWord, clusterBase } from '../snapshot/layout.ts';
 import type { Histogram, StatsStore } from '../spi/stats.ts';
-import { CircuitBreaker, type SharedWords } from './circuit_breaker.ts';
+import { CircuitBreaker } from './circuit_breaker.ts';
 import { balancerOptions, type ClusterOptions, clusterOptions } from './cluster_options.ts';
 import { ConnectionPool, type PoolKind } from './connection_pool.ts';
 import { Host, type HostOptions } from './host.ts';
@@ -64,7 +65,7 @@ export class Cluster {
   private readonly shared: SharedWords;
   private readonly store: StatsStore;
   private http2Block: Float64Array | undefined;
-  private readonly slot: number;
+  readonly slot: number;
   private wanted: readonly HostOptions[] = [];
   private hosts = new Map<string, Host>();
   private policy: AssignmentPolicy | undefined;
@@ -140,8 +141,10 @@ export class Cluster {
     let changed = next.size !== before.size;
     for (const [key, host] of before) {
       if (staying.has(host)) continue;
-      changed ||= next.get(key)?.slot !== host.slot;
+      const moved = next.get(key)?.slot === host.slot;
+      changed ||= !moved;
       host.drainPools();
+      if (!moved) host.leaveWords();
     }
     this.hosts = next;
     if (changed && this.options.closeConnectionsOnHostSetChange) for (const host of staying) host.drainPools();
@@ -267,6 +270,13 @@ export class Cluster {
   drain(): void {
     for (const host of this.hosts.values()) host.drainPools();
     this.transports.close();
+  }
+
+  /** It is gone for good: its words get other owners while its last exchanges go on. */
+  leaveWords(): void {
+    releaseCounts(this.shared, clusterBase(this.slot));
+    releaseCounts(this.shared, clusterBase(this.slot) + ClusterWord.Priority);
+    for (const host of this.hosts.values()) host.leaveWords();
   }
 
   /** The host as it is when nothing but weight and health changed; its pools go on where it moved. */

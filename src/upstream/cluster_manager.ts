@@ -1,9 +1,9 @@
 /** Step 8 of the data path: the clusters of one worker by name, kept as the snapshots say. */
 import type { envoy } from '../api/envoy_types.ts';
 import { addressOfMessage } from '../common/address.ts';
+import type { SharedWords } from '../common/counted_words.ts';
 import type { Runtime } from '../common/runtime.ts';
 import type { StatsStore } from '../spi/stats.ts';
-import type { SharedWords } from './circuit_breaker.ts';
 import { Cluster } from './cluster.ts';
 import type { HostOptions } from './host.ts';
 import { type MakeTransport, matchNamespace } from './transport_sockets.ts';
@@ -49,6 +49,7 @@ export class ClusterManager {
     this.clusters.set(message.name, cluster);
     if (former === undefined) return;
     cluster.adoptHosts(former);
+    if (former.slot !== slot) former.leaveWords();
     former.drain();
   }
 
@@ -58,8 +59,11 @@ export class ClusterManager {
   }
 
   removeCluster(name: string): void {
-    this.clusters.get(name)?.drain();
+    const cluster = this.clusters.get(name);
+    if (cluster === undefined) return;
     this.clusters.delete(name);
+    cluster.drain();
+    cluster.leaveWords();
   }
 
   /** The hosts of a cluster as resolved addresses; `slots` in the order of all endpoints. */

@@ -1,10 +1,10 @@
 /** An upstream host as one worker sees it: its address, its words in shared memory, its counters and its pools. */
 import type { JsonObject } from '@bufbuild/protobuf';
+import { type CountedWords, countsAt, releaseCounts, type SharedWords } from '../common/counted_words.ts';
 import { HOST } from '../common/stats/layouts.ts';
 import type { Address, HostDescription, Metadata } from '../common/stream_info.ts';
-import { activeHcChecked, HostWord, hostBase } from '../snapshot/layout.ts';
+import { activeHcChecked, HostWord, hostBase, hostWords } from '../snapshot/layout.ts';
 import type { StatsStore } from '../spi/stats.ts';
-import { addShared, type SharedWords } from './circuit_breaker.ts';
 import type { ConnectionPool } from './connection_pool.ts';
 
 export interface HostOptions {
@@ -55,6 +55,7 @@ export class Host implements HostDescription {
   readonly namedPools = new Map<string, ConnectionPool>();
   private readonly shared: SharedWords;
   private readonly activeRequests: number;
+  private counts: CountedWords | undefined;
 
   constructor(options: HostOptions, shared: SharedWords, store: StatsStore) {
     this.clusterName = options.clusterName;
@@ -109,6 +110,12 @@ export class Host implements HostDescription {
   }
 
   addActiveRequest(difference: number): void {
-    addShared(this.shared, this.activeRequests, difference);
+    this.counts ??= countsAt(this.shared, hostBase(this.slot), hostWords);
+    this.counts.add(HostWord.ActiveRequests, difference);
+  }
+
+  /** It is gone: its words get another owner while its last exchanges go on. */
+  leaveWords(): void {
+    releaseCounts(this.shared, hostBase(this.slot));
   }
 }

@@ -1,9 +1,9 @@
 /** The contract of load balancing: which hosts are picked, how often, and that all workers share one rotation. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { SharedWords } from '../common/counted_words.ts';
 import { ThreadStats } from '../common/stats/store.ts';
 import { makeWords } from '../snapshot/layout.ts';
-import type { SharedWords } from './circuit_breaker.ts';
 import { Host } from './host.ts';
 import { type LoadBalancingPolicy, makePicker } from './load_balancer.ts';
 

@@ -1,6 +1,7 @@
 /** Step 8 of the data path: which host of a cluster gets the next request. The slow side builds a picker, the hot side picks. */
+
+import type { SharedWords } from '../common/counted_words.ts';
 import { ClusterWord, clusterBase, roundRobinWords } from '../snapshot/layout.ts';
-import type { SharedWords } from './circuit_breaker.ts';
 import type { Host } from './host.ts';
 
 /** Picks a host for one request; `hosts` were handed over when it was built and never change. */

@@ -1,7 +1,8 @@
 /** Step 8 of the data path: the hosts of a cluster by priority level and health, and the picker over them. */
+
+import type { SharedWords } from '../common/counted_words.ts';
 import { CLUSTER } from '../common/stats/layouts.ts';
 import { healthOfFlags, isExcluded } from '../snapshot/layout.ts';
-import type { SharedWords } from './circuit_breaker.ts';
 import type { Host } from './host.ts';
 import { type LoadBalancingPolicy, makePicker, type Picker } from './load_balancer.ts';
 import { localityPicker } from './locality_picker.ts';

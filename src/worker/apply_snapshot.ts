@@ -1,7 +1,9 @@
 /** Step 4 of the control path, worker: compiles what a generation changed, and only that. */
 import { typeNamesIn } from '../api/any_types.ts';
 import type { envoy } from '../api/envoy_types.ts';
+import type { SharedWords } from '../common/counted_words.ts';
 import { Slices } from '../common/slices.ts';
+import { namesOfClusters } from '../common/stats/cluster_names.ts';
 import type { Listener } from '../listener/listener.ts';
 import type { ProcessDrain } from '../listener/listener_drain.ts';
 import { type ResourceEntry, resourceType, type SnapshotDelta } from '../snapshot/layout.ts';
@@ -9,7 +11,6 @@ import { type PackedSnapshot, unpackSnapshot } from '../snapshot/packed.ts';
 import { readResource } from '../snapshot/reader.ts';
 import type { StatsStore } from '../spi/stats.ts';
 import type { FromWorker } from '../spi/worker_messages.ts';
-import type { SharedWords } from '../upstream/circuit_breaker.ts';
 import type { ClusterManager } from '../upstream/cluster_manager.ts';
 import type { ExtensionLoader } from './extension_loader.ts';
 import { LazyClusters } from './lazy_clusters.ts';
@@ -18,6 +19,8 @@ import type { SecretStore } from './secret_store.ts';
 
 /** Milliseconds of work at most before requests get their turn. */
 const sliceTime = 2;
+
+type ScopeList = envoy.extensions.filters.network.http_connection_manager.v3.ScopedRouteConfigurationsList;
 
 /** What a worker lends to the listeners and clusters it compiles. */
 export interface ApplierParts {
@@ -96,16 +99,23 @@ export class SnapshotApplier {
     this.applySecrets(entries, delta);
     await this.applyClusters(entries, slices);
     await this.applyRoutes(entries, delta);
+    await this.applyScopes(entries, delta);
     await this.applyExtensions(entries, delta);
     for (const { type, name } of delta.removed) if (type === resourceType.listener) this.listeners.remove(name);
     await Promise.all(ofType(entries, resourceType.listener).map((entry) => this.listeners.apply(entry)));
     // Last: what named them is gone by now.
-    for (const { type, name } of delta.removed) {
-      if (type !== resourceType.cluster) continue;
-      this.lazy.remove(name);
-      this.parts.clusters.removeCluster(name);
-    }
+    this.removeClusters(delta.removed.filter(({ type }) => type === resourceType.cluster).map(({ name }) => name));
     this.parts.post({ kind: 'ready', generation: delta.generation });
+  }
+
+  private removeClusters(names: readonly string[]): void {
+    if (names.length === 0) return;
+    const { clusters, stats } = this.parts;
+    for (const name of names) {
+      this.lazy.remove(name);
+      clusters.removeCluster(name);
+    }
+    stats.drop(namesOfClusters(names, (name) => clusters.live(name) !== undefined));
   }
 
   /** Before what is secured by them. */
@@ -142,6 +152,18 @@ export class SnapshotApplier {
     if (this.lazy.setEndpoints(entry)) return;
     const assignment = readResource(entry) as envoy.config.endpoint.v3.ClusterLoadAssignment;
     this.parts.clusters.setEndpoints(assignment, entry.hostSlots);
+  }
+
+  /** After the routes they name. */
+  private async applyScopes(entries: readonly ResourceEntry[], delta: SnapshotDelta): Promise<void> {
+    const { loader } = this.parts;
+    for (const { type, name } of delta.removed)
+      if (type === resourceType.scopedRoutes) loader.setScopes(name, undefined);
+    for (const entry of ofType(entries, resourceType.scopedRoutes)) {
+      const list = readResource(entry) as ScopeList;
+      await loader.load(typeNamesIn(list));
+      loader.setScopes(entry.name, list);
+    }
   }
 
   /** Before listeners, as routes. */

@@ -3,6 +3,7 @@
 import { threadId } from 'node:worker_threads';
 import { LogFiles } from '../common/access_log/log_files.ts';
 import { now, tick } from '../common/clock.ts';
+import type { SharedWords } from '../common/counted_words.ts';
 import { logger, setLogLevels } from '../common/log.ts';
 import { NamedWords } from '../common/named_words.ts';
 import { Runtime } from '../common/runtime.ts';
@@ -15,7 +16,6 @@ import { setFaultHandler } from '../net/event.ts';
 import { setSocketBudget } from '../net/socket_budget.ts';
 import { connectionIdWord, mostNamed, namedBase, socketsWord } from '../snapshot/layout.ts';
 import { beatInterval, type FromWorker, type ToWorker, type WorkerTask } from '../spi/worker_messages.ts';
-import type { SharedWords } from '../upstream/circuit_breaker.ts';
 import { ClusterManager } from '../upstream/cluster_manager.ts';
 import { SnapshotApplier } from './apply_snapshot.ts';
 import { crash } from './crash.ts';

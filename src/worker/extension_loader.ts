@@ -13,7 +13,8 @@ import { ClusterGrpcClient } from '../grpc/grpc_client.ts';
 import type { TlsConnector } from '../net/connect.ts';
 import type { TlsStarter } from '../net/connection.ts';
 import { compileRouteConfiguration, type RouteTable } from '../router/route_table.ts';
-import { routeKey } from '../snapshot/layout.ts';
+import { ScopedRouteTables } from '../router/scoped_routes.ts';
+import { routeKey, scopedRoutesKey } from '../snapshot/layout.ts';
 import type { ExtensionFactory } from '../spi/extension.ts';
 import type { AccessLogger } from '../spi/format.ts';
 import type { GrpcClient } from '../spi/grpc_client.ts';
@@ -52,6 +53,16 @@ export interface LoaderParts {
 type ExtensionConfigSource = envoy.config.core.v3.ExtensionConfigSource;
 type TransportSocketConfig = envoy.config.core.v3.TransportSocket;
 
+type Rds = envoy.extensions.filters.network.http_connection_manager.v3.Rds;
+type ScopedRoutes = envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes;
+type ScopeList = envoy.extensions.filters.network.http_connection_manager.v3.ScopedRouteConfigurationsList;
+
+interface SharedScopes {
+  list: ScopeList | undefined;
+  /** Connection managers come and go with their listeners. */
+  users: { readonly tables: WeakRef<ScopedRouteTables>; readonly message: ScopedRoutes }[];
+}
+
 export class ExtensionLoader implements WorkerContext {
   readonly stats: StatsStore;
   readonly clusters: ClusterManager;
@@ -65,6 +76,8 @@ export class ExtensionLoader implements WorkerContext {
   private readonly files: LogFiles;
   /** By `routeKey`. */
   private readonly routes = new Map<string, { table: RouteTable | undefined }>();
+  /** By `scopedRoutesKey`: what SRDS has brought, and who looks at it. */
+  private readonly scopes = new Map<string, SharedScopes>();
   /** What ECDS has brought, by `extensionKey`. */
   private readonly extensions = new Map<string, { loaded: LoadedExtension | undefined }>();
   private readonly loaded = new Map<string, { factory: ExtensionFactory; create: unknown }>();
@@ -137,6 +150,44 @@ export class ExtensionLoader implements WorkerContext {
   setRoutes(key: string, message: envoy.config.route.v3.RouteConfiguration | undefined): void {
     this.holderOf(key).table = message === undefined ? undefined : this.compileRoutes(message);
     if (message === undefined) this.routes.delete(key);
+  }
+
+  scopedRoutes(message: ScopedRoutes): ScopedRouteTables {
+    const { configSpecifier, scopeKeyBuilder } = message;
+    const tables = new ScopedRouteTables(scopeKeyBuilder);
+    if (configSpecifier.case === 'scopedRouteConfigurationsList')
+      this.fillScopes(tables, message, configSpecifier.value);
+    else {
+      const key = scopedRoutesKey(message);
+      const shared = this.scopes.get(key) ?? { list: undefined, users: [] };
+      this.scopes.set(key, shared);
+      shared.users.push({ tables: new WeakRef(tables), message });
+      if (shared.list !== undefined) this.fillScopes(tables, message, shared.list);
+    }
+    return tables;
+  }
+
+  /** New scopes under a key, or none any more; what inline routes need has been loaded. */
+  setScopes(key: string, list: ScopeList | undefined): void {
+    const shared = this.scopes.get(key) ?? { list: undefined, users: [] };
+    shared.list = list;
+    shared.users = shared.users.filter(({ tables }) => tables.deref() !== undefined);
+    if (list === undefined) this.scopes.delete(key);
+    else this.scopes.set(key, shared);
+    // Listeners that drain keep what they have.
+    if (list === undefined) return;
+    for (const { tables, message } of shared.users) {
+      const live = tables.deref();
+      if (live !== undefined) this.fillScopes(live, message, list);
+    }
+  }
+
+  private fillScopes(tables: ScopedRouteTables, { rdsConfigSource }: ScopedRoutes, list: ScopeList): void {
+    tables.setScopes(list.scopedRouteConfigurations, ({ routeConfiguration, routeConfigurationName }) => {
+      if (routeConfiguration !== undefined) return { table: this.compileRoutes(routeConfiguration) };
+      const rds = { configSource: rdsConfigSource, routeConfigName: routeConfigurationName };
+      return this.holderOf(routeKey(rds as Rds));
+    });
   }
 
   discoveredExtension(kind: DiscoveredKind, name: string, source: ExtensionConfigSource): ExtensionHolder {

@@ -1,6 +1,7 @@
 /** Step 4 of the control path, worker: the listeners of one worker: opened, changed in place, replaced, taken away. */
 import { typeNamesIn } from '../api/any_types.ts';
 import type { envoy } from '../api/envoy_types.ts';
+import { releaseCounts, type SharedWords } from '../common/counted_words.ts';
 import { sameButChains } from '../common/listener_changes.ts';
 import { logger } from '../common/log.ts';
 import { ConnectionLimit } from '../listener/connection_limit.ts';
@@ -10,7 +11,6 @@ import { ListenerDrain, type ProcessDrain } from '../listener/listener_drain.ts'
 import { clusterBase, type ResourceEntry } from '../snapshot/layout.ts';
 import { readResource } from '../snapshot/reader.ts';
 import type { StatsStore } from '../spi/stats.ts';
-import type { SharedWords } from '../upstream/circuit_breaker.ts';
 import { compileFilterChains, compileListenerFilters } from './compile_listener.ts';
 import type { ExtensionLoader } from './extension_loader.ts';
 
@@ -33,6 +33,8 @@ export class ListenerTable {
   private readonly listeners = new Map<string, Listener>();
   /** Those that accept no more and wait for their connections, each with the end of its drain time. */
   private readonly draining = new Map<Listener, NodeJS.Timeout>();
+  /** Where their connections are counted. */
+  private readonly slots = new Map<string, number>();
   private readonly drainingChains = new Map<FilterChain, NodeJS.Timeout>();
 
   constructor(parts: ListenerTableParts) {
@@ -59,11 +61,19 @@ export class ListenerTable {
     const listener = this.listeners.get(name);
     if (listener === undefined) return;
     this.listeners.delete(name);
+    this.leaveSlot(name);
     // What the kernel has set up already is accepted in this turn of the loop.
     setImmediate(() => {
       listener.stop();
       this.letGo(listener);
     });
+  }
+
+  /** The words get another owner while the last connections go on. */
+  private leaveSlot(name: string): void {
+    const slot = this.slots.get(name);
+    this.slots.delete(name);
+    if (slot !== undefined) releaseCounts(this.parts.shared, clusterBase(slot));
   }
 
   /** Stops accepting; `done` is called when no connection is left. */
@@ -105,6 +115,8 @@ export class ListenerTable {
       worker,
       acceptsAlone: entry.slot % concurrency === worker,
     });
+    if (this.slots.get(entry.name) !== entry.slot) this.leaveSlot(entry.name);
+    this.slots.set(entry.name, entry.slot);
     former?.handOverAcceptors(listener);
     this.listeners.set(entry.name, listener);
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -225,3 +225,35 @@ test('demo-front-proxy.yaml is the front proxy of the demo', async (t) => {
   const proxy = await startExample(t, 'demo-front-proxy.yaml', {});
   assert.equal((await request(proxy.port('front_proxy'), '/nothing')).status, 404);
 });
+
+test('faults.yaml aborts those who ask for it, edits the others, and follows its runtime', async (t) => {
+  const values = (dir: string): void => {
+    const folder = path.join(dir, 'nuncio-runtime/current/values/fault/http/abort');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path.join(folder, 'http_status'), '418\n');
+  };
+  const proxy = await startExample(t, 'faults.yaml', { 8081: upstream.port }, 'error', values);
+  const port = proxy.port('main');
+  const aborted = await request(port, '/', { headers: { 'x-envoy-fault-abort-request': '503' } });
+  assert.deepEqual([aborted.status, aborted.text], [418, 'fault filter abort']);
+  assert.equal((await request(port, '/', { headers: { 'x-internal-a': '1' } })).status, 200);
+  assert.equal(upstream.requests.at(-1)?.get('x-internal-a'), undefined);
+  assert.equal(upstream.requests.at(-1)?.get('x-client'), '127.0.0.1');
+  assert.equal((await request(port, '/a?debug=1&b=2')).text, 'GET /a?b=2\n');
+  await proxy.admin('/runtime_modify?fault.http.delay.fixed_delay_percent=100', 'POST');
+  await waitFor('a delay', async () => (await request(port, '/')).get('x-flags') === 'DI');
+});
+
+test('extension-discovery.yaml takes its filter from a control plane', async (t) => {
+  const server = new ResourceServer();
+  await server.start();
+  t.after(() => server.stop());
+  server.set(types.runtime, [{ name: 'edge', layer: {} }]);
+  const proxy = await startExample(t, 'extension-discovery.yaml', { 18000: server.port });
+  const first = await request(proxy.port('main'), '/');
+  assert.deepEqual([first.status, first.text, first.get('x-edited')], [200, 'hello\n', undefined]);
+  const type = 'type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation';
+  const mutations = { response_mutations: [{ append: { header: { key: 'x-edited', value: 'yes' } } }] };
+  server.set(types.extensionConfig, [{ name: 'edits', typed_config: { '@type': type, mutations } }]);
+  await waitFor('the edit', async () => (await request(proxy.port('main'), '/')).get('x-edited') === 'yes');
+});

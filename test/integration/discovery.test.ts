@@ -81,6 +81,7 @@ describe('ADS, state of the world', () => {
     assert.deepEqual(server.refused, []);
     const dump = JSON.parse((await proxy.admin('/config_dump')).text) as { configs: Json[] };
     const clusters = dump.configs.find(({ dynamic_active_clusters }) => dynamic_active_clusters !== undefined);
-    assert.equal((clusters?.['dynamic_active_clusters'] as Json[]).length, 1);
+    assert.ok(clusters !== undefined);
+    assert.equal((clusters['dynamic_active_clusters'] as Json[]).length, 1);
   });
 });

@@ -35,7 +35,7 @@ before(async () => {
         httpListener('lenient', routes, { stream_error_on_invalid_http_message: true }),
         httpListener('idle', routes, { stream_idle_timeout: '0.5s' }),
       ],
-      [cluster('a', [upstream.port])],
+      [cluster('a', [upstream.port], { connect_timeout: '5s' })],
     ),
   );
   port = proxy.port('main');
@@ -63,7 +63,8 @@ async function stillServes(): Promise<void> {
   const before = upstream.script;
   upstream.script = {};
   const session = await connectHttp2(port);
-  assert.equal((await request2(session, '/well')).status, 200);
+  const { status, body } = await request2(session, '/well');
+  assert.equal(status, 200, String(body));
   session.destroy();
   upstream.script = before;
 }

@@ -61,6 +61,7 @@ before(async () => {
             route('/retried', 'a', refused),
             route('/single', 'single'),
             route('/one-connection', 'one'),
+            route('/narrow-timed', 'narrow', { timeout: '0.3s' }),
             route('/narrow', 'narrow'),
             route('/two-each', 'two'),
             route('/idle', 'idle'),
@@ -468,5 +469,20 @@ test('CONNECT is passed on', async () => {
   client.send('hello');
   assert.equal((await client.bytes(6)).toString(), '<hello');
   assert.equal(upstream.requests.at(-1)!.headers[':authority'], 'h:1');
+  client.destroy();
+});
+
+test('an answer of ours to a body that the host did not take leaves a connection that reads the next request', async () => {
+  narrow.script = { onRequest() {} };
+  const client = await RawClient.connect(port);
+  const bytes = requestBytes('/narrow-timed', { method: 'POST', body: Buffer.alloc(80_000, 'a') });
+  client.send(bytes.subarray(0, 60_000));
+  await delay(50);
+  // With the last piece more waits for the host's window than may.
+  client.send(bytes.subarray(60_000));
+  assert.equal((await client.response('POST')).status, 504);
+  narrow.script = {};
+  client.send(requestBytes('/narrow/next'));
+  assert.equal((await client.response()).text, 'GET /narrow/next 0');
   client.destroy();
 });

@@ -12,6 +12,7 @@ export const types = {
   routes: 'envoy.config.route.v3.RouteConfiguration',
   extensionConfig: 'envoy.config.core.v3.TypedExtensionConfig',
   runtime: 'envoy.service.runtime.v3.Runtime',
+  scope: 'envoy.config.route.v3.ScopedRouteConfiguration',
   secret: 'envoy.extensions.transport_sockets.tls.v3.Secret',
 } as const;
 

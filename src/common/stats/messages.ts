@@ -10,6 +10,15 @@ export interface StatsAnnouncement {
   readonly scalars: readonly AnnouncedScalar[];
   /** Full names. */
   readonly histograms: readonly string[];
+  /** Forgotten before all of the above: scopes by layout and prefix, single names, histograms. */
+  readonly dropped: readonly DroppedName[];
+}
+
+export interface DroppedName {
+  /** Undefined: a counter or gauge by itself. */
+  readonly layoutId?: string;
+  readonly isHistogram?: boolean;
+  readonly name: string;
 }
 
 export interface AnnouncedLayout {

@@ -2,7 +2,7 @@
 import type { Histogram, StatHandle, StatsLayout, StatsStore } from '../../spi/stats.ts';
 import { type HistogramInterval, ThreadHistogram } from './histogram.ts';
 import type { StatsLayoutDefinition } from './layout.ts';
-import type { AnnouncedBlock, AnnouncedLayout, AnnouncedScalar, StatsAnnouncement } from './messages.ts';
+import type { AnnouncedBlock, AnnouncedLayout, AnnouncedScalar, DroppedName, StatsAnnouncement } from './messages.ts';
 import { statNamePart } from './stat_name.ts';
 
 export type { StatsAnnouncement } from './messages.ts';
@@ -23,9 +23,15 @@ export class ThreadStats implements StatsStore {
   private readonly handles = new Map<string, StatHandle>();
   private readonly histograms = new Map<string, ThreadHistogram>();
   private readonly toldLayouts = new Set<string>();
-  private chunk: Float64Array | undefined;
-  private chunkCount = 0;
+  private readonly chunks: Float64Array[] = [];
   private nextSlot = 0;
+  /** Slots of dropped names that nobody can write any more, by their number. */
+  private readonly free = new Map<number, Place[]>();
+  private readonly unused = new FinalizationRegistry<Place & { slots: number }>((place) => {
+    const list = this.free.get(place.slots);
+    if (list === undefined) this.free.set(place.slots, [place]);
+    else list.push(place);
+  });
   private news = noNews();
   private scheduled = false;
   private filled: ThreadHistogram[] = [];
@@ -41,14 +47,14 @@ export class ThreadStats implements StatsStore {
     const key = `${layout.id} ${name}`;
     const known = this.blocks.get(key);
     if (known !== undefined) return known;
-    const base = this.reserve(layout.names.length);
-    const view = this.chunk!.subarray(base, base + layout.names.length);
+    const { chunk, base } = this.reserve(layout.names.length);
+    const view = this.chunks[chunk].subarray(base, base + layout.names.length);
     this.blocks.set(key, view);
     if (!this.toldLayouts.has(layout.id)) {
       this.toldLayouts.add(layout.id);
       this.news.layouts.push({ id: layout.id, names: layout.names, gauges: layout.gauges, internal });
     }
-    this.news.blocks.push({ layoutId: layout.id, prefix: name, chunk: this.chunkCount - 1, base });
+    this.news.blocks.push({ layoutId: layout.id, prefix: name, chunk, base });
     return view;
   }
 
@@ -76,13 +82,41 @@ export class ThreadStats implements StatsStore {
   takeHistograms(): HistogramInterval[] {
     const { filled } = this;
     this.filled = [];
-    return filled.map((histogram) => histogram.take());
+    return filled
+      .filter((histogram) => this.histograms.get(histogram.name) === histogram)
+      .map((histogram) => histogram.take());
+  }
+
+  drop(isGone: (name: string) => boolean): void {
+    // What is new by now goes before what is dropped.
+    this.announceNow();
+    const { dropped } = this.news;
+    for (const [key, view] of this.blocks) {
+      const space = key.indexOf(' ');
+      const name = key.slice(space + 1);
+      if (!isGone(name)) continue;
+      this.blocks.delete(key);
+      this.reuse(view, view.buffer, view.byteOffset / view.BYTES_PER_ELEMENT, view.length);
+      dropped.push({ layoutId: key.slice(0, space), name });
+    }
+    for (const [name, handle] of this.handles) {
+      if (!isGone(name)) continue;
+      this.handles.delete(name);
+      this.reuse(handle, handle.values.buffer, handle.index, 1);
+      dropped.push({ name });
+    }
+    for (const name of this.histograms.keys()) {
+      if (!isGone(name)) continue;
+      this.histograms.delete(name);
+      dropped.push({ name, isHistogram: true });
+    }
+    if (dropped.length > 0) this.schedule();
   }
 
   announceNow(): void {
     this.scheduled = false;
     const { news } = this;
-    if (news.blocks.length + news.scalars.length + news.histograms.length === 0) return;
+    if (news.blocks.length + news.scalars.length + news.histograms.length + news.dropped.length === 0) return;
     this.news = noNews();
     this.announce(news);
   }
@@ -91,28 +125,38 @@ export class ThreadStats implements StatsStore {
     const clean = statNamePart(name);
     let handle = this.handles.get(clean);
     if (handle === undefined) {
-      const index = this.reserve(1);
-      handle = { values: this.chunk!, index };
+      const { chunk, base: index } = this.reserve(1);
+      handle = { values: this.chunks[chunk], index };
       this.handles.set(clean, handle);
-      this.news.scalars.push({ name: clean, kind, chunk: this.chunkCount - 1, index });
+      this.news.scalars.push({ name: clean, kind, chunk, index });
     }
     return handle;
   }
 
-  /** Slots in a row within the current chunk, a new one when they do not fit. */
-  private reserve(slots: number): number {
+  /** Slots in a row within a chunk: those of a dropped scope of this size, else behind the last ones. */
+  private reserve(slots: number): Place {
     if (slots > chunkSlots) throw new RangeError(`a scope of ${slots} names does not fit into a chunk`);
     this.schedule();
-    if (this.chunk === undefined || this.nextSlot + slots > chunkSlots) {
+    const again = this.free.get(slots)?.pop();
+    if (again !== undefined) {
+      this.chunks[again.chunk].fill(-0, again.base, again.base + slots);
+      return again;
+    }
+    if (this.chunks.length === 0 || this.nextSlot + slots > chunkSlots) {
       const memory = new SharedArrayBuffer(chunkSlots * Float64Array.BYTES_PER_ELEMENT);
-      this.chunk = new Float64Array(memory).fill(-0);
-      this.chunkCount++;
+      this.chunks.push(new Float64Array(memory).fill(-0));
       this.nextSlot = 0;
       this.news.chunks.push(memory);
     }
     const base = this.nextSlot;
     this.nextSlot += slots;
-    return base;
+    return { chunk: this.chunks.length - 1, base };
+  }
+
+  /** Once nobody holds `owner`, through which alone its slots are written. */
+  private reuse(owner: object, memory: ArrayBufferLike, base: number, slots: number): void {
+    const chunk = this.chunks.findIndex(({ buffer }) => buffer === memory);
+    this.unused.register(owner, { chunk, base, slots });
   }
 
   private schedule(): void {
@@ -122,14 +166,20 @@ export class ThreadStats implements StatsStore {
   }
 }
 
+interface Place {
+  readonly chunk: number;
+  readonly base: number;
+}
+
 interface News extends StatsAnnouncement {
   chunks: SharedArrayBuffer[];
   layouts: AnnouncedLayout[];
   blocks: AnnouncedBlock[];
   scalars: AnnouncedScalar[];
   histograms: string[];
+  dropped: DroppedName[];
 }
 
 function noNews(): News {
-  return { chunks: [], layouts: [], blocks: [], scalars: [], histograms: [] };
+  return { chunks: [], layouts: [], blocks: [], scalars: [], histograms: [], dropped: [] };
 }

@@ -61,7 +61,14 @@ const sections: readonly Section[] = [
     dynamic: ['dynamic_listeners', 'DynamicListener'],
     states: true,
   },
-  { dump: 'ScopedRoutesConfigDump' },
+  {
+    dump: 'ScopedRoutesConfigDump',
+    type: 'envoy.config.route.v3.ScopedRouteConfiguration',
+    field: 'scoped_route_configs',
+    static: ['inline_scoped_route_configs', 'InlineScopedRouteConfigs'],
+    dynamic: ['dynamic_scoped_route_configs', 'DynamicScopedRouteConfigs'],
+    named: true,
+  },
   {
     dump: 'RoutesConfigDump',
     type: 'envoy.config.route.v3.RouteConfiguration',
@@ -203,12 +210,16 @@ function entryOf(section: Section, resource: ConfigResource): JsonRecord {
   const entry: JsonRecord = {
     ...(version === undefined || section.withEds ? {} : { version_info: version }),
     ...(section.named ? { last_updated: timestamp(lastUpdated) } : {}),
-    [section.field!]: { '@type': `type.googleapis.com/${type}`, ...messageJson(type, message) },
+    [section.field!]: Array.isArray(message) ? message.map((each) => typed(type, each)) : typed(type, message),
     ...(section.named || section.withEds ? {} : { last_updated: timestamp(lastUpdated) }),
   };
   if (section.named) return { name, ...entry };
   if (!section.states || version === undefined) return entry;
   return { name, [stateOf(resource)]: entry };
+}
+
+function typed(type: string, message: unknown): JsonRecord {
+  return { '@type': `type.googleapis.com/${type}`, ...messageJson(type, message) };
 }
 
 function stateOf({ warming, draining }: ConfigResource): string {
@@ -225,7 +236,7 @@ function refusedEntry(
   return {
     ...(section.states || section.named ? { name } : {}),
     error_state: {
-      failed_configuration: { '@type': `type.googleapis.com/${type}`, ...messageJson(type, message) },
+      failed_configuration: typed(type, message),
       last_update_attempt: timestamp(lastUpdated),
       details,
       version_info: version,
