@@ -75,8 +75,8 @@ test('routes, clusters and listeners are added, changed and removed', async (t) 
 
   write(proxy, bootstrap([httpListener('main', [direct('three')])], []));
   await reload(proxy, /configuration reloaded: clusters: removed backend; listeners: changed main; removed second/);
-  const third = await request(port, "/up");
-  assert.equal(third.text, "three", JSON.stringify(third));
+  const third = await request(port, '/up');
+  assert.equal(third.text, 'three', JSON.stringify(third));
   assert.equal(await portOf(proxy, 'second'), undefined);
   assert.ok(!(await proxy.admin('/clusters')).text.includes('backend'));
   await reload(proxy, /configuration reloaded: no cluster and no listener has changed/);
