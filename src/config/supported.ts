@@ -406,7 +406,7 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   ],
   'type.v3.Percent': ['*'],
   'config.cluster.v3.Cluster.CustomClusterType': ['name=envoy.cluster.dns typed_config'],
-  'config.cluster.v3.Cluster.PreconnectPolicy': ['per_upstream_preconnect_ratio'],
+  'config.cluster.v3.Cluster.PreconnectPolicy': ['*'],
   'extensions.clusters.dns.v3.DnsCluster': [
     'dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_jitter typed_dns_resolver_config dns_lookup_family ' +
       'all_addresses_in_single_endpoint dns_min_refresh_rate',

@@ -129,6 +129,19 @@ test('connections ahead of need by the preconnect ratio, idle ones end', async (
   busy.cancel();
 });
 
+test('connections at the hosts that come next, by the predictive ratio', async () => {
+  const cluster = clusterOf({ preconnectPolicy: { predictivePreconnectRatio: 2 } });
+  const other = { ip: '127.0.0.2', port, text: `127.0.0.2:${port}` };
+  cluster.updateHosts([host(cluster), host(cluster, { address: other, slot: ++lastSlot })]);
+  const first = cluster.chooseHost()!;
+  const busy = await stream(cluster.poolOf(first));
+  assert.equal(cluster.stats[CLUSTER.slot.upstream_cx_total], 2);
+  const next = cluster.chooseHost()!;
+  assert.notEqual(next, first);
+  assert.equal([...next.allPools()].length, 1);
+  busy.cancel();
+});
+
 test('priorities have connections of their own', async () => {
   const cluster = clusterOf({
     circuitBreakers: { thresholds: [{ maxPendingRequests: 0 }, { priority: 'HIGH', maxConnectionPools: 1 }] },

@@ -16,6 +16,7 @@ import { balancerOptions, type ClusterOptions, clusterOptions } from './cluster_
 import { ConnectionPool, type PoolKind } from './connection_pool.ts';
 import { Host, type HostOptions } from './host.ts';
 import type { PoolProtocol } from './http_options.ts';
+import { PredictivePreconnect } from './predictive_preconnect.ts';
 import { PrioritySet } from './priority_set.ts';
 import { proxyProtocolStateOf } from './proxy_protocol.ts';
 import { ResponseCharges } from './response_charges.ts';
@@ -70,6 +71,8 @@ export class Cluster {
   private hosts = new Map<string, Host>();
   private policy: AssignmentPolicy | undefined;
   private set: PrioritySet;
+  /** Undefined without a predictive_preconnect_ratio. */
+  readonly ahead: PredictivePreconnect | undefined;
 
   constructor(
     message: ClusterMessage,
@@ -124,6 +127,8 @@ export class Cluster {
     const balancer = balancerOptions(message, undefined);
     this.tracksActive = balancer.policy.kind === 'least_request';
     this.set = new PrioritySet([], balancer, shared, slot, stats);
+    const { predictiveRatio } = this.options;
+    if (predictiveRatio > 1) this.ahead = new PredictivePreconnect(this, predictiveRatio);
   }
 
   /** Replaces the host set; hosts that stay keep their connections, pools of hosts that went drain. */
@@ -180,10 +185,26 @@ export class Cluster {
    * that is to get nothing while another one can; `priority` is the route's (`Priority`).
    */
   chooseHost(avoid = 0, priority = 0): Host | undefined {
-    const host = this.set.pick(avoid);
+    const host = this.ahead === undefined ? this.set.pick(avoid) : this.ahead.pick(avoid);
     if (host === undefined) this.stats[CLUSTER.slot.upstream_cx_none_healthy]++;
     if (!this.limitsPools || host === undefined) return host;
     return this.mayHavePool(host, priority) ? host : undefined;
+  }
+
+  pickHost(avoid: number): Host | undefined {
+    return this.set.pick(avoid);
+  }
+
+  get allHosts(): Iterable<Host> {
+    return this.hosts.values();
+  }
+
+  /** What `pool` is for its host; undefined when it belongs to a name or a client. */
+  poolLike(pool: ConnectionPool, host: Host): ConnectionPool | undefined {
+    const index = pool.host.pools.indexOf(pool);
+    if (index < 0) return undefined;
+    host.pools[index] ??= this.makePool(host, index >> 1, pool.kind);
+    return host.pools[index];
   }
 
   get hostCount(): number {
@@ -298,6 +319,7 @@ export class Cluster {
   }
 
   private rebuild(): void {
+    this.ahead?.forget();
     const options = balancerOptions(this.message, this.policy);
     this.set = new PrioritySet(this.hosts.values(), options, this.shared, this.slot, this.stats);
   }

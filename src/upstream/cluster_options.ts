@@ -35,6 +35,8 @@ export interface ClusterOptions {
   readonly maxRequestsPerConnection: number;
   /** Connections wanted for each request, 1 to 3: more than 1 opens some before they are needed. */
   readonly preconnectRatio: number;
+  /** The same over all hosts, at those the balancer would choose next. */
+  readonly predictiveRatio: number;
   readonly connect: ConnectOptions;
   readonly protocol: HttpOptionMessages['protocol'];
   /** For connections that speak HTTP/2; undefined when none can. */
@@ -69,6 +71,7 @@ export function clusterOptions(message: ClusterMessage): ClusterOptions {
     maxConnectionDuration: durationMs(common?.maxConnectionDuration) ?? 0,
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? message.maxRequestsPerConnection ?? 0,
     preconnectRatio: message.preconnectPolicy?.perUpstreamPreconnectRatio ?? 1,
+    predictiveRatio: message.preconnectPolicy?.predictivePreconnectRatio ?? 1,
     connect: {
       bufferLimit,
       keepAlive: keepAlive(message),

@@ -134,6 +134,7 @@ export class ConnectionPool {
    */
   newStream(callbacks: PoolCallbacks): PendingStream | undefined {
     const { cluster } = this;
+    cluster.ahead?.beforeStream(this);
     const free = this.firstReady();
     if (free !== undefined) {
       this.start(free, callbacks);
@@ -158,6 +159,26 @@ export class ConnectionPool {
     this.draining = true;
     for (const connection of [...this.open]) connection.drain();
     if (this.isEmpty) this.cluster.onPoolIdle(this);
+  }
+
+  /** One connection more for a request that will come; false when there is room enough, or the breaker is in the way. */
+  connectAhead(ratio: number): boolean {
+    return this.wantsConnection(ratio, 1) && this.tryConnectOne();
+  }
+
+  get waitingStreams(): number {
+    return this.waiting.length;
+  }
+
+  get activeStreams(): number {
+    return this.active;
+  }
+
+  /** Streams that its connections, those under way too, can take beside what they carry. */
+  get expectedRoom(): number {
+    let room = this.roomToCome;
+    for (const connection of this.ready) room += connection.room;
+    return room;
   }
 
   get isEmpty(): boolean {
@@ -310,25 +331,25 @@ export class ConnectionPool {
   /** Opens the connections that are wanted now, as far as the breaker lets it. */
   private provide(): void {
     const ahead = this.cluster.options.preconnectRatio > 1;
-    for (let made = 0; this.wantsConnection() && !(ahead && made === mostAhead); made++) {
-      const none = this.connecting.size === 0 && this.open.size === 0;
-      if (!this.breaker.tryConnection()) {
-        this.cluster.stats[CLUSTER.slot.upstream_cx_overflow]++;
-        if (!none) return;
-        this.breaker.takeConnection();
-      }
-      this.connectOne();
+    for (let made = 0; this.wantsConnection() && !(ahead && made === mostAhead); made++)
+      if (!this.tryConnectOne()) return;
+  }
+
+  private tryConnectOne(): boolean {
+    if (!this.breaker.tryConnection()) {
+      this.cluster.stats[CLUSTER.slot.upstream_cx_overflow]++;
+      if (this.connecting.size > 0 || this.open.size > 0) return false;
+      this.breaker.takeConnection();
     }
+    this.connectOne();
+    return true;
   }
 
   /** Room for each waiting request; more with a preconnect ratio, as long as the host is healthy. */
-  private wantsConnection(): boolean {
-    const { preconnectRatio } = this.cluster.options;
+  private wantsConnection(ratio = this.cluster.options.preconnectRatio, toCome = 0): boolean {
     const waiting = this.waiting.length;
-    if (preconnectRatio === 1 || this.draining || this.host.healthFlags !== 0) return waiting > this.roomToCome;
-    let room = this.roomToCome;
-    for (const connection of this.ready) room += connection.room;
-    return (waiting + this.active) * preconnectRatio > room + this.active;
+    if (ratio === 1 || this.draining || this.host.healthFlags !== 0) return waiting > this.roomToCome;
+    return (waiting + this.active + toCome) * ratio > this.expectedRoom + this.active;
   }
 
   private connectOne(): void {

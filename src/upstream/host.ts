@@ -82,6 +82,11 @@ export class Host implements HostDescription {
     return this.healthFlags !== before;
   }
 
+  *allPools(): Generator<ConnectionPool> {
+    for (const pool of this.pools) if (pool !== undefined) yield pool;
+    yield* this.namedPools.values();
+  }
+
   /** Connections go when their exchange is over; requests to come get new pools. */
   drainPools(): void {
     const pools = [...this.pools.splice(0), ...this.namedPools.values()];
