@@ -38,6 +38,7 @@ for (const [name, bound] of Object.entries(bounds)) {
     pid: proxy.pid,
     quietFor: 1500,
     holdFor: bound.holdFor,
+    warmUp: bound.each === undefined ? 0 : 500,
   });
   const wrong = exceeded(bound, figures);
   if ((await proxy.stat('server.worker_restarts')) !== 0) wrong.push('a worker ended');

@@ -84,6 +84,8 @@ export function http2Client(surroundings: Surroundings, secure: boolean, upstrea
   const kind = secure ? 'HTTP/2 tls' : 'HTTP/2';
   let sender: Http2Sender | undefined;
   let session: Buffer | undefined;
+  /** One that was replaced stays as long as a stream of it holds bytes that nobody reads any more. */
+  const open = new Set<http2.ClientHttp2Session>();
   const connect = async (): Promise<Http2Sender> => {
     const authority = secure ? `https://127.0.0.1:${port('tls')}` : `http://127.0.0.1:${port('plain')}`;
     const offered = random.chance(0.7) ? session : undefined;
@@ -92,6 +94,8 @@ export function http2Client(surroundings: Surroundings, secure: boolean, upstrea
       servername: 'a.test',
       ...(offered === undefined ? {} : { session: offered }),
     } as http2.SecureClientSessionOptions);
+    open.add(made);
+    made.once('close', () => open.delete(made));
     made.once('connect', (_session, socket) => {
       socket.on('session', (ticket: Buffer) => {
         session = ticket;
@@ -110,6 +114,8 @@ export function http2Client(surroundings: Surroundings, secure: boolean, upstrea
       const streams = 1 + random.int(random.chance(0.1) ? 20 : 3);
       await Promise.all(Array.from({ length: streams }, () => exchange(kind, now, surroundings, upstreams)));
     },
-    close: () => sender?.session.destroy(),
+    close() {
+      for (const each of open) each.destroy();
+    },
   };
 }

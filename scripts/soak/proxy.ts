@@ -8,6 +8,9 @@ import type { Json } from '../../test/support/bootstrap.ts';
 import type { Heap } from './collector.ts';
 import type { Question } from './proxy_process.ts';
 
+/** Of /proc/net/tcp. */
+const connectionStates: Readonly<Record<string, string>> = { '01': 'ESTABLISHED', '08': 'CLOSE_WAIT' };
+
 export class SoakedProxy {
   /** What it said on stderr: warnings and worse. */
   complaints = '';
@@ -58,6 +61,17 @@ export class SoakedProxy {
 
   get descriptors(): number {
     return readdirSync(`/proc/${this.child.pid}/fd`).length;
+  }
+
+  /** Connections of its clients that are still there: on an established one the client has not let go, CLOSE_WAIT is the proxy's. */
+  get clientConnections(): string[] {
+    const ports = new Set(Object.values(this.ports));
+    const rows = readFileSync('/proc/net/tcp', 'utf8').split('\n').slice(1);
+    return rows.flatMap((row) => {
+      const [, local = '', remote = '', state = ''] = row.trim().split(/\s+/);
+      const [port, peer] = [local, remote].map((end) => Number.parseInt(end.split(':')[1] ?? '', 16));
+      return ports.has(port) && state in connectionStates ? [`${connectionStates[state]} ${port} from ${peer}`] : [];
+    });
   }
 
   statistics(): Promise<Record<string, number>> {

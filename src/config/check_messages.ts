@@ -49,7 +49,7 @@ export function checkMessages(root: AnyMessage, checks: MessageChecks): void {
       case 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': {
         checkFilterOrder(message, 'http_filters', 'http', extensions, report);
         const { routeSpecifier } = message as unknown as HttpConnectionManager;
-        if (routeSpecifier.case === 'routeConfig') checkRouteTable(routeSpecifier.value, checks);
+        if (routeSpecifier.case === 'routeConfig') checkInlineTable(routeSpecifier.value, checks);
         break;
       }
       case 'envoy.config.core.v3.ConfigSource': {
@@ -68,6 +68,7 @@ export function checkMessages(root: AnyMessage, checks: MessageChecks): void {
   // One that stands alone comes by discovery, where clusters may follow later unless it says otherwise.
   if (root.$typeName === 'envoy.config.route.v3.RouteConfiguration') {
     const table = root as unknown as RouteConfiguration;
+    checkVirtualHostSource(table, report);
     checkRouteTable(table, { ...checks, clusters: table.validateClusters === true ? checks.clusters : undefined });
   }
 }
@@ -86,6 +87,21 @@ function checkTransportSocket(owner: AnyMessage, wrong: string, right: string, r
   report.errorIn(owner, 'transport_socket', `${wrong} is of no use here`, `use ${right}`);
 }
 
+function checkInlineTable(table: RouteConfiguration, checks: MessageChecks): void {
+  if (table.vhds !== undefined) {
+    checks.report.errorIn(table, 'vhds', 'virtual hosts are discovered for routes that come by rds only');
+  }
+  checkRouteTable(table, checks);
+}
+
+/** As in Envoy: what one asks for by name has no other protocol. */
+function checkVirtualHostSource({ vhds }: RouteConfiguration, report: Report): void {
+  const source = vhds?.configSource?.configSourceSpecifier;
+  if (vhds === undefined || source?.case === 'ads') return;
+  if (source?.case === 'apiConfigSource' && source.value.apiType === ApiConfigSource_ApiType.DELTA_GRPC) return;
+  report.errorIn(vhds, 'config_source', "vhds: only 'DELTA_GRPC' is supported as an api_type.");
+}
+
 function checkRouteTable(table: RouteConfiguration, { clusters, report }: MessageChecks): void {
   checkRoutes(table, clusters, report);
   checkMirrors(table, table.validateClusters === false ? undefined : clusters, report);
@@ -95,7 +111,7 @@ function checkRouteTable(table: RouteConfiguration, { clusters, report }: Messag
 function checkScope(scope: Scope, checks: MessageChecks): void {
   const { routeConfiguration, routeConfigurationName } = scope;
   const { report } = checks;
-  if (routeConfiguration !== undefined) checkRouteTable(routeConfiguration, { ...checks, clusters: undefined });
+  if (routeConfiguration !== undefined) checkInlineTable(routeConfiguration, { ...checks, clusters: undefined });
   else if (routeConfigurationName === '')
     report.errorIn(
       scope as unknown as AnyMessage,

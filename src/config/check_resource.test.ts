@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { create, fromJson } from '@bufbuild/protobuf';
 import { type AnyMessage, messageType, registry } from '../api/registry.ts';
 import { checkResource, reasonsOf } from './check_resource.ts';
+import { setUnknownFieldPolicy } from './unknown_fields.ts';
 
 function resource(typeName: string, json: unknown): AnyMessage {
   return fromJson(messageType(typeName), json as never, { registry }) as unknown as AnyMessage;
@@ -63,6 +64,32 @@ test('clusters of a discovered route table may still come, unless it says that t
     });
   assert.deepEqual(checkResource(table(undefined), new Set(['here'])).errors, []);
   assert.equal(checkResource(table(true), new Set(['here'])).errors.length, 1);
+});
+
+test('fields nobody knows are counted once a kind, refused on request, or ignored', () => {
+  const config = {
+    name: 'a',
+    connect_timeout: '1s',
+    load_assignment: { cluster_name: 'a', endpoints: [{ lb_endpoints: [{}] }] },
+  };
+  const cluster = resource('envoy.config.cluster.v3.Cluster', config);
+  const [locality] = (cluster['loadAssignment'] as { endpoints: AnyMessage[] }).endpoints;
+  locality.$unknown = [{ no: 1000, wireType: 0, data: new Uint8Array([1]) }];
+  let counted = 0;
+  const look = (mode: 'reject' | 'warn' | 'ignore') => {
+    setUnknownFieldPolicy({ mode, count: () => void counted++ });
+    return [checkResource(cluster, new Set()), checkResource(cluster, new Set())][1];
+  };
+  assert.deepEqual([look('ignore').errors, counted], [[], 0]);
+  assert.deepEqual([look('warn').errors, counted], [[], 1]);
+  const refused = look('reject');
+  assert.equal(refused.breaksRules, true);
+  assert.equal(
+    reasonsOf(refused),
+    'load_assignment.endpoints[0]: Protobuf message (type envoy.config.endpoint.v3.LocalityLbEndpoints with unknown field ' +
+      'set {1000}) has unknown fields',
+  );
+  look('ignore');
 });
 
 test('a good resource has no errors', () => {

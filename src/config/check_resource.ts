@@ -10,6 +10,7 @@ import { ExtensionLookup } from './extension_points.ts';
 import { namePaths } from './name_paths.ts';
 import { Origins } from './origins.ts';
 import { Report } from './report.ts';
+import { checkUnknownFields } from './unknown_fields.ts';
 import { validateRules } from './validate_rules.ts';
 
 export interface ResourceDiagnostics {
@@ -36,8 +37,10 @@ export function checkResource(
 
 function check(message: AnyMessage, clusters: ReadonlySet<string>, origins: Origins): ResourceDiagnostics {
   const rules = new Report(origins);
-  validateRules(message, rules, origins);
   const report = new Report(origins);
+  checkUnknownFields(message, origins, rules);
+  if (rules.errors.length > 0) checkUnknownFields(message, origins, report);
+  validateRules(message, rules, origins);
   checkMessages(message, {
     extensions,
     report,

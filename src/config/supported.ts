@@ -127,7 +127,7 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'extensions.transport_sockets.tls.v3.TlsSessionTicketKeys': ['keys'],
   'extensions.transport_sockets.tls.v3.CertificateValidationContext': [
     'trusted_ca system_root_certs watched_directory verify_certificate_spki verify_certificate_hash ' +
-      'match_typed_subject_alt_names match_subject_alt_names crl only_verify_leaf_cert_crl allow_expired_certificate trust_chain_verification',
+      'match_typed_subject_alt_names match_subject_alt_names max_verify_depth crl only_verify_leaf_cert_crl allow_expired_certificate trust_chain_verification',
   ],
   'extensions.transport_sockets.tls.v3.CertificateValidationContext.SystemRootCerts': ['*'],
   'extensions.transport_sockets.tls.v3.SubjectAltNameMatcher': ['san_type=EMAIL|DNS|URI|IP_ADDRESS matcher'],
@@ -184,7 +184,7 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   ],
   'config.core.v3.KeepaliveSettings': ['*'],
   'extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails': [
-    'subject cert chain dns uri',
+    'subject cert chain dns uri issuer format',
   ],
   'extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig': [
     'upgrade_type filters enabled',
@@ -220,6 +220,7 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'extensions.filters.http.fault.v3.FaultAbort': ['*'],
   'extensions.filters.common.fault.v3.FaultDelay': ['*'],
   'extensions.filters.common.fault.v3.FaultRateLimit': ['*'],
+  'extensions.filters.http.health_check.v3.HealthCheck': ['pass_through_mode headers'],
   'extensions.filters.http.header_mutation.v3.HeaderMutation': ['mutations most_specific_header_mutations_wins'],
   'extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute': ['mutations'],
   'extensions.filters.http.header_mutation.v3.Mutations': [
@@ -235,9 +236,13 @@ export const supported: { readonly [message: string]: SupportedRow } = {
     'name virtual_hosts validate_clusters request_headers_to_add request_headers_to_remove response_headers_to_add ' +
       'response_headers_to_remove most_specific_header_mutations_wins max_direct_response_body_size_bytes ' +
       'ignore_port_in_host_matching ignore_path_parameters_in_path_matching internal_only_headers request_mirror_policies ' +
-      'typed_per_filter_config',
+      'typed_per_filter_config vhds',
     'metadata',
   ],
+  'config.route.v3.Vhds': ['config_source'],
+  'extensions.filters.http.on_demand.v3.OnDemand': ['odcds'],
+  'extensions.filters.http.on_demand.v3.OnDemandCds': ['source timeout'],
+  'extensions.filters.http.on_demand.v3.PerRouteConfig': ['odcds'],
   'config.route.v3.VirtualHost': [
     'name domains routes virtual_clusters require_tls retry_policy include_request_attempt_count include_attempt_count_in_response ' +
       'include_is_timeout_retry_header per_request_buffer_limit_bytes request_body_buffer_limit request_mirror_policies ' +

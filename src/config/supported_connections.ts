@@ -71,6 +71,10 @@ export const supportedConnections: { readonly [message: string]: SupportedRow } 
   'config.core.v3.ProxyProtocolConfig.added_tlvs': ['type value'],
   'config.core.v3.TlvEntry': ['type value format_string'],
 
+  // Connections stay in clear, as said in a warning: the TLS of it is checked, and not used.
+  'extensions.transport_sockets.starttls.v3.StartTlsConfig': ['cleartext_socket_config tls_socket_config'],
+  'extensions.transport_sockets.starttls.v3.UpstreamStartTlsConfig': ['cleartext_socket_config tls_socket_config'],
+
   // Network filters
   'extensions.filters.network.connection_limit.v3.ConnectionLimit': [
     'stat_prefix max_connections delay runtime_enabled',

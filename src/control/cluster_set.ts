@@ -22,6 +22,8 @@ export interface ClusterSetParts {
   readonly publisher: SnapshotPublisher;
   readonly resolver: DnsResolver;
   readonly stats: StatsStore;
+  /** Statistics that are texts, by name. */
+  readonly texts: Map<string, string>;
   readonly words: Int32Array;
   /** What it says of all clusters. */
   readonly bootstrap?: envoy.config.bootstrap.v3.Bootstrap;
@@ -37,6 +39,8 @@ export interface ClusterSetParts {
 interface Place {
   active: ClusterEntry | undefined;
   warming: ClusterEntry | undefined;
+  /** Resolves when what was given last serves, or has gone again. */
+  settled?: Promise<void>;
 }
 
 const clusterHistograms = [
@@ -122,13 +126,19 @@ export class ClusterSet {
 
   /**
    * Adds a cluster or puts it in the place of the one of its name, which serves until the new one is warm. Resolves when it
-   * serves, or has been replaced or removed itself; at once when it is what there is already.
+   * serves, or has been replaced or removed itself; at once when it is what serves already.
    */
   async apply(message: ClusterMessage, source: ResourceSource): Promise<void> {
-    const { stats } = this.parts;
     const place = this.places.get(message.name) ?? { active: undefined, warming: undefined };
     const latest = place.warming ?? place.active;
-    if (latest !== undefined && sameCluster(latest.message, message)) return;
+    if (latest !== undefined && sameCluster(latest.message, message)) return place.settled;
+    place.settled = this.warmUp(place, message, source);
+    await place.settled;
+  }
+
+  private async warmUp(place: Place, message: ClusterMessage, source: ResourceSource): Promise<void> {
+    const { stats } = this.parts;
+    const latest = place.warming ?? place.active;
     const counted = CLUSTER_MANAGER.slot;
     this.managerStats[latest === undefined ? counted.cluster_added : counted.cluster_modified]++;
     if (place.warming !== undefined) place.warming.stop();
@@ -186,7 +196,11 @@ export class ClusterSet {
         const { gone } = this;
         this.gone = new Set();
         for (const back of this.places.keys()) gone.delete(back);
-        if (gone.size > 0) this.parts.stats.drop(namesOfClusters(gone, (other) => this.places.has(other)));
+        if (gone.size === 0) return;
+        const { stats, texts } = this.parts;
+        const isGone = namesOfClusters(gone, (other) => this.places.has(other));
+        stats.drop(isGone);
+        for (const statName of texts.keys()) if (isGone(statName)) texts.delete(statName);
       });
     }
     this.gone.add(name);

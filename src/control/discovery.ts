@@ -10,6 +10,7 @@ import { readLegacyReply } from '../xds/legacy_replies.ts';
 import { type ClusterLoad, LOAD_REPORTER, LoadReporter } from '../xds/load_reports.ts';
 import { nodeForXds } from '../xds/node.ts';
 import { ClusterDiscovery } from '../xds/resource_types/clusters.ts';
+import { OnDemandClusters } from '../xds/resource_types/clusters_on_demand.ts';
 import { ListenerDiscovery } from '../xds/resource_types/listeners.ts';
 import type { Subscription, SubscriptionFactory } from '../xds/subscription.ts';
 import { channelOf, XdsSubscriptions } from '../xds/subscription_factory.ts';
@@ -20,6 +21,8 @@ import type { ListenerSet } from './listener_set.ts';
 export interface DiscoveryParts {
   readonly bootstrap: envoy.config.bootstrap.v3.Bootstrap;
   readonly node: envoy.config.core.v3.Node;
+  /** What the node calls itself. */
+  readonly userAgent: string;
   readonly planes: ControlPlanes;
   readonly stats: StatsStore;
   /** Texts among the statistics, by name: versions, identifiers of control planes. */
@@ -36,6 +39,7 @@ const listenerType = 'envoy.config.listener.v3.Listener';
 export class Discovery {
   readonly subscriptions: SubscriptionFactory;
   readonly failures = new FailedUpdates();
+  readonly onDemand: OnDemandClusters;
   private readonly parts: DiscoveryParts;
   private readonly xds: XdsSubscriptions;
   private readonly running: Subscription[] = [];
@@ -44,11 +48,11 @@ export class Discovery {
 
   constructor(parts: DiscoveryParts) {
     this.parts = parts;
-    const { bootstrap, node, planes, stats, texts } = parts;
+    const { bootstrap, node, userAgent, planes, stats, texts } = parts;
     this.xds = new XdsSubscriptions({
       planes,
       stats,
-      node: nodeForXds(node, 'envoy', factories),
+      node: nodeForXds(node, userAgent, factories),
       ads: bootstrap.dynamicResources?.adsConfig,
       random: Math.random,
       // A cluster that takes the place of one of its name goes on with what that one counted.
@@ -57,6 +61,16 @@ export class Discovery {
       },
       onIdentifier: (prefix, identifier) => texts.set(`${prefix}identifier`, identifier),
       readLegacy: (typeName, name, body) => readLegacyReply(typeName, name, body, bootstrap.defaultConfigSource),
+    });
+    const { clusters } = parts;
+    this.onDemand = new OnDemandClusters({
+      subscriptions: () => this.subscriptions,
+      target: {
+        apply: (message, from) => clusters.apply(message, from),
+        remove: (name) => clusters.remove(name),
+        known: () => clusters.known(),
+        latest: (name) => clusters.latest(name),
+      },
     });
     this.subscriptions = {
       subscribe: (source, typeName, statPrefix, callbacks) =>
@@ -74,13 +88,21 @@ export class Discovery {
       {
         apply: (message, from) => clusters.apply(message, from),
         remove: (name) => clusters.remove(name),
-        known: () => clusters.known(),
+        known: () => this.knownToCds(),
         latest: (name) => clusters.latest(name),
       },
       resolve,
     );
     this.start(source, clusterType, 'cluster_manager.cds.', discovery);
     return promise;
+  }
+
+  /** Clusters that were asked for one by one are not CDS's to change. */
+  private knownToCds(): ReadonlyMap<string, { readonly dynamic: boolean }> {
+    const known = new Map(this.parts.clusters.known());
+    for (const [name, { dynamic }] of known)
+      if (dynamic && this.onDemand.owns(name)) known.set(name, { dynamic: false });
+    return known;
   }
 
   /** Resolves when the first listeners are warm, or none came in time. */
@@ -106,12 +128,12 @@ export class Discovery {
 
   /** Load reports, where the bootstrap asks for them. */
   startLoadReports(): void {
-    const { bootstrap, planes, stats, node } = this.parts;
+    const { bootstrap, planes, stats, node, userAgent } = this.parts;
     const config = bootstrap.clusterManager?.loadStatsConfig;
     if (config === undefined) return;
     this.loadReporter = new LoadReporter({
       channel: channelOf(config, planes),
-      node: nodeForXds(node, 'envoy', factories),
+      node: nodeForXds(node, userAgent, factories),
       backOff: new BackOff(),
       stats: stats.block(LOAD_REPORTER, 'load_reporter.'),
       clusters: this.parts.loads,
@@ -121,11 +143,11 @@ export class Discovery {
 
   /** Checks on behalf of a server, where the bootstrap asks for them. */
   startHealthDiscovery(): void {
-    const { bootstrap, planes, stats, node, makeChecker } = this.parts;
+    const { bootstrap, planes, stats, node, userAgent, makeChecker } = this.parts;
     if (bootstrap.hdsConfig === undefined) return;
     this.healthDiscovery = new HealthDiscovery({
       channel: channelOf(bootstrap.hdsConfig, planes),
-      node: nodeForXds(node, 'envoy', factories),
+      node: nodeForXds(node, userAgent, factories),
       backOff: new BackOff(),
       stats: stats.block(HDS_DELEGATE, 'hds_delegate.'),
       makeChecker,
@@ -134,6 +156,7 @@ export class Discovery {
   }
 
   stop(): void {
+    this.onDemand.stop();
     this.healthDiscovery?.stop();
     this.loadReporter?.stop();
     for (const subscription of this.running) subscription.stop();

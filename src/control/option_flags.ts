@@ -120,4 +120,9 @@ export const OWN_FLAGS: readonly Flag[] = [
     'Loads the configuration file again whenever it changes, as SIGHUP does, and applies the difference ' +
       'without dropping a connection; a file with errors is refused, the former configuration keeps serving.',
   ),
+  flag(
+    'user-agent-name',
+    'string',
+    "What the node calls itself to control planes: 'envoy' (default), since many of them send others less, or a name of your own.",
+  ),
 ];

@@ -31,6 +31,8 @@ export interface Options {
   readonly serviceCluster: string;
   readonly serviceNode: string;
   readonly serviceZone: string;
+  /** `user_agent_name` of the node as control planes are told it. */
+  readonly userAgentName: string;
   readonly fileFlushIntervalMs: number;
   readonly fileFlushMinSizeKb: number;
   readonly drainTimeS: number;
@@ -165,6 +167,7 @@ function readOptions(reader: Reader, demo: boolean, cores: () => number): Option
     serviceCluster: reader.text('service-cluster'),
     serviceNode: reader.text('service-node'),
     serviceZone: reader.text('service-zone'),
+    userAgentName: reader.text('user-agent-name', 'envoy'),
     fileFlushIntervalMs: reader.number('file-flush-interval-msec', 10_000),
     fileFlushMinSizeKb: reader.number('file-flush-min-size-kb', 64),
     drainTimeS: reader.number('drain-time-s', 600),

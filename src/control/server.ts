@@ -10,6 +10,7 @@ import { ThreadStats } from '../common/stats/store.ts';
 import type { Diagnostic } from '../config/diagnostic.ts';
 import type { LoadedBootstrap } from '../config/load.ts';
 import { renderDiagnostics } from '../config/render.ts';
+import { setUnknownFieldPolicy, type UnknownFieldPolicy } from '../config/unknown_fields.ts';
 import { type DnsResolver, systemResolver } from '../dns/resolver.ts';
 import { HealthChecker } from '../health/health_checker.ts';
 import { HEALTH_CHECK } from '../health/stats.ts';
@@ -106,11 +107,13 @@ export class Server {
     this.publisher.observer = this.secrets;
     this.stats.onLook(() => this.serverStats.setExpiry(this.secrets.refreshGauges(Date.now())));
     this.serverStats = new ServerStats(this.store, this.stats, options.concurrency, () => this.state);
+    setUnknownFieldPolicy({ mode: unknownFieldMode(options), count: () => this.serverStats.onUnknownField() });
     this.runtime = new RuntimeLayers(bootstrap.layeredRuntime, this.store, this.node.cluster);
     this.clusters = new ClusterSet({
       publisher: this.publisher,
       resolver,
       stats: this.store,
+      texts: this.stats.texts,
       words,
       runtime: this.runtime.current,
       bootstrap,
@@ -124,6 +127,7 @@ export class Server {
     this.discovery = new Discovery({
       bootstrap,
       node: this.node,
+      userAgent: options.userAgentName,
       planes: new ClusterPlanes(this.clusters, this.secrets),
       stats: this.store,
       texts: this.stats.texts,
@@ -187,6 +191,11 @@ export class Server {
       runtime: () => this.runtime.values(),
       replay: () => this.listenerDrain.messages(),
       onGeneration: (generation) => this.publisher.acknowledge(generation),
+      onDemand: async ({ what, from, name, timeout }) => {
+        const asked =
+          what === 'host' ? this.routes.requestHost(from, name) : this.discovery.onDemand.request(from, name, timeout);
+        if (await asked) await this.publisher.whenServed();
+      },
       onRestart: () => this.serverStats.onWorkerRestart(),
       onListenError: (listener, error) => log.error(`listener '${listener}' failed to listen on a worker: ${error}`),
     });
@@ -367,6 +376,11 @@ export class Server {
     const intervals = await this.workers.collectHistograms();
     this.stats.mergeHistograms([...intervals, ...this.store.takeHistograms()]);
   }
+}
+
+function unknownFieldMode(options: Options): UnknownFieldPolicy['mode'] {
+  if (options.rejectUnknownDynamicFields) return 'reject';
+  return options.ignoreUnknownDynamicFields ? 'ignore' : 'warn';
 }
 
 /** The bootstrap's node, its blanks filled from the command line. */

@@ -49,6 +49,10 @@ export class ServerStats {
     this.block[SERVER.slot.days_until_first_cert_expiring] = days ?? 4_294_967_295;
   }
 
+  onUnknownField(): void {
+    this.block[SERVER.slot.dynamic_unknown_fields]++;
+  }
+
   onWorkerRestart(): void {
     this.block[SERVER.slot.worker_restarts]++;
   }

@@ -7,7 +7,7 @@ import type { RuntimeValues } from '../common/runtime.ts';
 import type { HistogramInterval } from '../common/stats/histogram.ts';
 import { makeWords, type SnapshotDelta } from '../snapshot/layout.ts';
 import { packSnapshot } from '../snapshot/packed.ts';
-import type { Crash, FromWorker, ToWorker, WorkerTask } from '../spi/worker_messages.ts';
+import type { Crash, FromWorker, OnDemandRequest, ToWorker, WorkerTask } from '../spi/worker_messages.ts';
 import { mostSockets } from './descriptor_limit.ts';
 import { HeartbeatWatch } from './heartbeat.ts';
 import type { StatsMerge, StatsSource } from './stats_merge.ts';
@@ -36,6 +36,8 @@ export interface WorkerPoolOptions {
   readonly runtime: () => RuntimeValues;
   readonly onGeneration: (generation: number) => void;
   readonly onRestart: () => void;
+  /** An exchange waits for something; resolves when every worker has what came of it. */
+  readonly onDemand: (request: OnDemandRequest) => Promise<void>;
   /** A listener could not be opened by a worker. */
   readonly onListenError: (listener: string, error: string) => void;
 }
@@ -262,6 +264,9 @@ export class WorkerPool {
         break;
       case 'fault':
         break;
+      case 'on_demand':
+        void this.answer(member, message.request);
+        break;
       case 'listeners_stopped':
         this.onListenersStopped?.();
         break;
@@ -269,6 +274,13 @@ export class WorkerPool {
         this.onDrainedMember(member);
         break;
     }
+  }
+
+  private async answer(member: Member, request: OnDemandRequest): Promise<void> {
+    const { port } = member;
+    await this.options.onDemand(request);
+    // A worker that took its place has asked nothing.
+    if (member.port === port) port?.postMessage({ kind: 'on_demand_answer', request } satisfies ToWorker);
   }
 
   private onGeneration(member: Member, generation: number): void {

@@ -31,6 +31,8 @@ export class RouteTable {
   readonly internalOnlyHeaders: readonly HeaderName[];
   /** Some route, virtual host or the table itself has a word on filters. */
   readonly switchesFilters: boolean;
+  /** More virtual hosts may come (VHDS). */
+  readonly discoversHosts: boolean;
   private readonly ignorePort: boolean;
   private readonly hosts = new VirtualHostIndex<VirtualHost>();
 
@@ -39,6 +41,7 @@ export class RouteTable {
     this.name = message.name;
     this.internalOnlyHeaders = message.internalOnlyHeaders.map(headerName);
     this.switchesFilters = hasFilterConfigs(message);
+    this.discoversHosts = message.vhds !== undefined;
     this.ignorePort = message.ignorePortInHostMatching;
     const settings: TableSettings = {
       mutations: compileMutations(message),

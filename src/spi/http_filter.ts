@@ -88,6 +88,11 @@ export interface DecoderFilterCallbacks extends FilterCallbacks, FormatContext {
   addDecodedData(bytes: Bytes): void;
   /** The head was changed: its route is found anew when next asked for. */
   clearRouteCache(): void;
+  /**
+   * Asks the control plane for the routes of this request's host (VHDS); false: nobody can be asked. `done` comes later, once,
+   * unless the stream has ended: the route may then be found anew.
+   */
+  requestRouteConfigUpdate(done: () => void): boolean;
   /** Finds the route anew at once, for a request whose head was changed. */
   chooseRouteAgain(): Route | undefined;
   /**

@@ -22,7 +22,7 @@ export interface WorkerContext {
   /** node.cluster of the bootstrap or `--service-cluster`. */
   readonly serviceCluster: string;
   readonly serviceNode: string;
-  readonly drain: DrainState;
+  readonly drain: ProcessHealth;
   /** Values that change behaviour while the process runs. */
   readonly runtime: Runtime;
   /** Counts and token buckets that all workers share. */
@@ -31,6 +31,11 @@ export interface WorkerContext {
   compileRoutes(message: envoy.config.route.v3.RouteConfiguration): RouteTable;
   /** The routes that RDS brings under a name, now and later. */
   discoveredRoutes(rds: envoy.extensions.filters.network.http_connection_manager.v3.Rds): RouteHolder;
+  /**
+   * Asks for a cluster that is not there (ODCDS); false: too many are asked for. `from` is the ConfigSource, protobuf binary in
+   * base64; `timeout` milliseconds. `done` comes later, once, whether there is one then or not.
+   */
+  requestCluster(name: string, from: string, timeout: number, done: () => void): boolean;
   /** Routes by scope: written in the message, or those that SRDS brings, now and later. */
   scopedRoutes(message: envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes): ScopedRouteTables;
   /** The configuration of a filter that ECDS brings, now and later. */
@@ -46,6 +51,8 @@ export interface WorkerContext {
 /** Routes that may be replaced while they are in use; undefined as long as there are none. */
 export interface RouteHolder {
   readonly table: RouteTable | undefined;
+  /** Asks for the routes of a host (VHDS); false: nobody can be asked. `done` comes later, once. */
+  requestHost?(host: string, done: () => void): boolean;
 }
 
 /** A filter's configuration that may be replaced while it is in use; undefined as long as there is none, not even a default. */
@@ -70,6 +77,11 @@ export interface LoadedExtension {
 export interface DrainState {
   /** Answers carry `connection: close`, idle connections are closed. */
   readonly draining: boolean;
+}
+
+/** The same of the process as a whole, and whether it shall be taken for unhealthy (/healthcheck/fail). */
+export interface ProcessHealth extends DrainState {
+  readonly healthFailed: boolean;
 }
 
 /** What a listener knows of its connections, lent to the network filter that ends a chain. */

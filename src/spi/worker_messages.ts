@@ -38,6 +38,16 @@ export interface WorkerTask {
   readonly drainAtOnce: boolean;
 }
 
+/** What an exchange may wait for: the routes of its host (VHDS), or a cluster (ODCDS). */
+export interface OnDemandRequest {
+  readonly what: 'host' | 'cluster';
+  /** The key of the route configuration; of a cluster its ConfigSource, protobuf binary in base64. */
+  readonly from: string;
+  readonly name: string;
+  /** Milliseconds; of a host what its source says. */
+  readonly timeout: number;
+}
+
 export type ToWorker =
   | { readonly kind: 'snapshot'; readonly snapshot: PackedSnapshot }
   /** Stop accepting, let connections end. */
@@ -48,6 +58,8 @@ export type ToWorker =
   | { readonly kind: 'stop_listeners'; readonly inboundOnly: boolean }
   /** /healthcheck/fail holds, or no longer. */
   | { readonly kind: 'health_failed'; readonly failed: boolean }
+  /** The answer to an `on_demand`, behind the snapshot with what came of it. */
+  | { readonly kind: 'on_demand_answer'; readonly request: OnDemandRequest }
   /** Health flags of hosts of a cluster changed in shared memory. */
   | { readonly kind: 'host_health'; readonly cluster: string }
   /** End now. */
@@ -65,6 +77,8 @@ export type FromWorker =
   | { readonly kind: 'listening'; readonly listener: string; readonly error: string }
   | { readonly kind: 'histograms'; readonly values: HistogramInterval[] }
   | { readonly kind: 'fault'; readonly text: string }
+  /** An exchange waits for what is not there yet. */
+  | { readonly kind: 'on_demand'; readonly request: OnDemandRequest }
   /** After `stop_listeners`: the listening sockets are closed. */
   | { readonly kind: 'listeners_stopped' }
   /** After `drain`: no connection is left. */

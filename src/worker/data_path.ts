@@ -20,6 +20,7 @@ import { ClusterManager } from '../upstream/cluster_manager.ts';
 import { SnapshotApplier } from './apply_snapshot.ts';
 import { crash } from './crash.ts';
 import { ExtensionLoader } from './extension_loader.ts';
+import { OnDemandRequests } from './on_demand_requests.ts';
 import { SecretStore } from './secret_store.ts';
 
 const log = logger('main');
@@ -31,6 +32,10 @@ export class DataPath {
   private readonly clusters: ClusterManager;
   private readonly snapshot: SnapshotApplier;
   private readonly runtime = new Runtime();
+  private readonly onDemand = new OnDemandRequests(
+    (message) => this.post(message),
+    (error) => this.onFault(error),
+  );
   private readonly drain: ProcessDrain;
   private finish!: () => void;
 
@@ -62,6 +67,7 @@ export class DataPath {
       serviceNode: task.serviceNode,
       drain: this.drain,
       runtime,
+      onDemand: this.onDemand,
       named: new NamedWords({ ...shared, base: namedBase, places: mostNamed }),
     });
     this.snapshot = new SnapshotApplier({
@@ -112,6 +118,9 @@ export class DataPath {
         break;
       case 'stop_listeners':
         this.snapshot.stopListeners(message.inboundOnly, () => this.post({ kind: 'listeners_stopped' }));
+        break;
+      case 'on_demand_answer':
+        this.onDemand.onAnswer(message.request);
         break;
       case 'host_health':
         this.clusters.live(message.cluster)?.refreshHealth();

@@ -26,15 +26,16 @@ import type {
   UpstreamTransportFactory,
 } from '../spi/transport_socket.ts';
 import type {
-  DrainState,
   ExtensionConfig,
   ExtensionHolder,
   LoadedExtension,
+  ProcessHealth,
   RouteHolder,
   WorkerContext,
 } from '../spi/worker_context.ts';
 import type { ClusterManager } from '../upstream/cluster_manager.ts';
 import { DiscoveredHolder } from './discovered_holder.ts';
+import type { OnDemandRequests } from './on_demand_requests.ts';
 
 export interface LoaderParts {
   /** Number of this worker. */
@@ -45,9 +46,10 @@ export interface LoaderParts {
   readonly files: LogFiles;
   readonly serviceCluster: string;
   readonly serviceNode: string;
-  readonly drain: DrainState;
+  readonly drain: ProcessHealth;
   readonly runtime: Runtime;
   readonly named: NamedWords;
+  readonly onDemand: OnDemandRequests;
 }
 
 type ExtensionConfigSource = envoy.config.core.v3.ExtensionConfigSource;
@@ -63,19 +65,37 @@ interface SharedScopes {
   users: { readonly tables: WeakRef<ScopedRouteTables>; readonly message: ScopedRoutes }[];
 }
 
+/** Discovered routes, for all that name them. */
+class SharedRoutes implements RouteHolder {
+  table: RouteTable | undefined;
+  private readonly key: string;
+  private readonly onDemand: OnDemandRequests;
+
+  constructor(key: string, onDemand: OnDemandRequests) {
+    this.key = key;
+    this.onDemand = onDemand;
+  }
+
+  requestHost(host: string, done: () => void): boolean {
+    if (this.table?.discoversHosts !== true) return false;
+    return this.onDemand.request({ what: 'host', from: this.key, name: host, timeout: 0 }, done);
+  }
+}
+
 export class ExtensionLoader implements WorkerContext {
   readonly stats: StatsStore;
   readonly clusters: ClusterManager;
   readonly serviceCluster: string;
   readonly serviceNode: string;
-  readonly drain: DrainState;
+  readonly drain: ProcessHealth;
   readonly runtime: Runtime;
   readonly named: NamedWords;
   private readonly worker: number;
   private readonly secrets: SecretSource;
   private readonly files: LogFiles;
   /** By `routeKey`. */
-  private readonly routes = new Map<string, { table: RouteTable | undefined }>();
+  private readonly routes = new Map<string, SharedRoutes>();
+  private readonly onDemand: OnDemandRequests;
   /** By `scopedRoutesKey`: what SRDS has brought, and who looks at it. */
   private readonly scopes = new Map<string, SharedScopes>();
   /** What ECDS has brought, by `extensionKey`. */
@@ -93,6 +113,7 @@ export class ExtensionLoader implements WorkerContext {
     this.drain = parts.drain;
     this.runtime = parts.runtime;
     this.named = parts.named;
+    this.onDemand = parts.onDemand;
   }
 
   /** Brings in the code of every extension in these messages; afterwards `extension()` answers at once. */
@@ -150,6 +171,10 @@ export class ExtensionLoader implements WorkerContext {
   setRoutes(key: string, message: envoy.config.route.v3.RouteConfiguration | undefined): void {
     this.holderOf(key).table = message === undefined ? undefined : this.compileRoutes(message);
     if (message === undefined) this.routes.delete(key);
+  }
+
+  requestCluster(name: string, from: string, timeout: number, done: () => void): boolean {
+    return this.onDemand.request({ what: 'cluster', from, name, timeout }, done);
   }
 
   scopedRoutes(message: ScopedRoutes): ScopedRouteTables {
@@ -213,10 +238,10 @@ export class ExtensionLoader implements WorkerContext {
     return share;
   }
 
-  private holderOf(key: string): { table: RouteTable | undefined } {
+  private holderOf(key: string): SharedRoutes {
     let holder = this.routes.get(key);
     if (holder === undefined) {
-      holder = { table: undefined };
+      holder = new SharedRoutes(key, this.onDemand);
       this.routes.set(key, holder);
     }
     return holder;

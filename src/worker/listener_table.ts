@@ -36,6 +36,8 @@ export class ListenerTable {
   /** Where their connections are counted. */
   private readonly slots = new Map<string, number>();
   private readonly drainingChains = new Map<FilterChain, NodeJS.Timeout>();
+  /** Of listeners that went: until then their statistics stay. */
+  private readonly forgetting = new Set<NodeJS.Timeout>();
 
   constructor(parts: ListenerTableParts) {
     this.parts = parts;
@@ -90,7 +92,8 @@ export class ListenerTable {
   }
 
   close(): void {
-    for (const timer of [...this.draining.values(), ...this.drainingChains.values()]) clearTimeout(timer);
+    const timers = [...this.draining.values(), ...this.drainingChains.values(), ...this.forgetting];
+    for (const timer of timers) clearTimeout(timer);
     for (const listener of [...this.listeners.values(), ...this.draining.keys()]) listener.close();
   }
 
@@ -133,10 +136,12 @@ export class ListenerTable {
 
   /** Its connections go as the drain strategy says; what is left at the end of the drain time is closed. */
   private letGo(listener: Listener): void {
-    if (listener.isEmpty) {
-      listener.close();
-      return;
-    }
+    if (listener.isEmpty) listener.close();
+    else this.letEnd(listener);
+    this.forgetLater(listener.info.statPrefix, listener.drainTime);
+  }
+
+  private letEnd(listener: Listener): void {
     listener.startDrainSequence();
     const timer = setTimeout(() => {
       this.draining.delete(listener);
@@ -147,6 +152,18 @@ export class ListenerTable {
       clearTimeout(timer);
       this.draining.delete(listener);
     });
+  }
+
+  /** Its statistics go with the end of the drain time, unless another listener counts under the same prefix. */
+  private forgetLater(statPrefix: string, drainTime: number): void {
+    const timer = setTimeout(() => {
+      this.forgetting.delete(timer);
+      const used = [...this.listeners.values(), ...this.draining.keys()].map(({ info }) => info.statPrefix);
+      if (used.includes(statPrefix)) return;
+      this.parts.stats.drop((name) => name.startsWith(statPrefix) && !used.some((longer) => name.startsWith(longer)));
+    }, drainTime);
+    timer.unref();
+    this.forgetting.add(timer);
   }
 
   private letGoChain(chain: FilterChain, drainTime: number): void {

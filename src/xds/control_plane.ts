@@ -17,3 +17,8 @@ export interface ControlPlanes {
   /** The host to try next; undefined while the cluster has none. Hosts are taken in turn. */
   nextHost(cluster: string): ControlPlaneHost | undefined;
 }
+
+/** Linux' abstract names begin with NUL where configuration has `@`. */
+export function unixPath(text: string): string {
+  return text.startsWith('@') ? `\0${text.slice(1)}` : text;
+}

@@ -8,6 +8,7 @@ import { Slices } from '../common/slices.ts';
 import type { DecodedResource, Rejection } from './subscription.ts';
 import { typeNameFor } from './type_urls.ts';
 
+const virtualHost = 'envoy.config.route.v3.VirtualHost';
 const wrapper = 'envoy.service.discovery.v3.Resource';
 
 /** A resource that was decoded, a heartbeat that renews one, or why it is neither. */
@@ -16,6 +17,8 @@ export interface Decoded {
   /** Names whose time to live starts anew. */
   readonly heartbeats: { readonly name: string; readonly ttl: number }[];
   readonly rejections: Rejection[];
+  /** Names the control plane says it has nothing for: VHDS. */
+  readonly absent: string[];
   readonly known: KnownMessages | undefined;
 }
 
@@ -46,7 +49,7 @@ export class KnownMessages {
 
 /** Resources of state of the world: bare, or wrapped when they have a name of their own or a time to live. */
 export function decodeAll(list: readonly Any[], typeName: string, version: string): Decoded {
-  const decoded: Decoded = { resources: [], heartbeats: [], rejections: [], known: undefined };
+  const decoded: Decoded = { resources: [], heartbeats: [], rejections: [], absent: [], known: undefined };
   for (const any of list) addBareOrWrapped(decoded, any, typeName, version);
   return decoded;
 }
@@ -58,7 +61,7 @@ export async function decodeInSlices(
   version: string,
   known: KnownMessages,
 ): Promise<Decoded> {
-  const decoded: Decoded = { resources: [], heartbeats: [], rejections: [], known };
+  const decoded: Decoded = { resources: [], heartbeats: [], rejections: [], absent: [], known };
   const slices = new Slices(sliceTime);
   known.turn();
   for (const any of list) {
@@ -74,7 +77,7 @@ export async function decodeDelta(
   typeName: string,
   version: string,
 ): Promise<Decoded> {
-  const decoded: Decoded = { resources: [], heartbeats: [], rejections: [], known: undefined };
+  const decoded: Decoded = { resources: [], heartbeats: [], rejections: [], absent: [], known: undefined };
   const slices = new Slices(sliceTime);
   for (const resource of list) {
     addWrapped(decoded, resource, typeName, version);
@@ -96,16 +99,25 @@ function addBareOrWrapped(decoded: Decoded, any: Any, typeName: string, version:
 
 function addWrapped(
   decoded: Decoded,
-  { name, version, resource, ttl }: envoy.service.discovery.v3.Resource,
+  { name, version, resource, ttl, aliases }: envoy.service.discovery.v3.Resource,
   typeName: string,
   responseVersion: string,
 ): void {
   const milliseconds = durationMs(ttl) ?? 0;
-  if (resource === undefined) decoded.heartbeats.push({ name, ttl: milliseconds });
-  else add(decoded, resource, typeName, name, version || responseVersion, milliseconds);
+  if (resource !== undefined) add(decoded, resource, typeName, name, version || responseVersion, milliseconds, aliases);
+  else if (typeName === virtualHost && ttl === undefined) decoded.absent.push(name, ...aliases);
+  else decoded.heartbeats.push({ name, ttl: milliseconds });
 }
 
-function add(decoded: Decoded, any: Any, typeName: string, name: string, version: string, ttl: number): void {
+function add(
+  decoded: Decoded,
+  any: Any,
+  typeName: string,
+  name: string,
+  version: string,
+  ttl: number,
+  aliases: readonly string[] = [],
+): void {
   const found = typeNameFor(any.typeUrl);
   if (found !== typeName) {
     decoded.rejections.push({ resource: name, reason: `is a ${found}, expected a ${typeName}` });
@@ -113,7 +125,9 @@ function add(decoded: Decoded, any: Any, typeName: string, name: string, version
   }
   const fresh = () => tryDecode(typeName, any.value, decoded, name);
   const message = decoded.known === undefined ? fresh() : decoded.known.decoded(any.value, fresh);
-  if (message !== undefined) decoded.resources.push({ name: name || nameOf(message), version, message, ttl });
+  if (message === undefined) return;
+  const more = aliases.length > 0 ? { aliases } : {};
+  decoded.resources.push({ name: name || nameOf(message), version, message, ttl, ...more });
 }
 
 function tryDecode(typeName: string, bytes: Uint8Array, decoded: Decoded, name: string): AnyMessage | undefined {

@@ -1,7 +1,7 @@
 /** Control path, step 3: one HTTP/1.1 request of the main thread to a control plane. */
 import { request as httpRequestOf, type RequestOptions } from 'node:http';
 import { request as httpsRequestOf } from 'node:https';
-import type { ControlPlaneHost } from './control_plane.ts';
+import { type ControlPlaneHost, unixPath } from './control_plane.ts';
 
 export interface HttpQuery {
   readonly method: string;
@@ -47,7 +47,7 @@ export function httpRequest(
       'x-envoy-expected-rq-timeout-ms': String(timeout),
       ...(body === '' ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
     },
-    ...(address.ip === '' ? { socketPath: address.text } : { host: address.ip, port: address.port }),
+    ...(address.ip === '' ? { socketPath: unixPath(address.text) } : { host: address.ip, port: address.port }),
   };
   const request = tls === undefined ? httpRequestOf(options) : httpsRequestOf({ ...options, ...tls });
   request.on('error', (error) => finish({ status: 0, body: '', error: error.message }));

@@ -8,6 +8,8 @@ export interface DecodedResource {
   /** Per-resource version (delta), or the response's. */
   readonly version: string;
   readonly message: AnyMessage;
+  /** Other names it was asked for by: VHDS. */
+  readonly aliases?: readonly string[];
   /** Milliseconds it is good for; 0: until it is replaced. The transport removes it when it expires. */
   readonly ttl: number;
 }

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
-import { create, fromJson } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import {
   ControlPlane,
   type DeltaRequest,
@@ -13,89 +13,25 @@ import {
   type SotwRequest,
 } from '../../test/support/control_plane.ts';
 import { waitFor as waitForNamed } from '../../test/support/wait_for.ts';
-import type { envoy } from '../api/envoy_types.ts';
-import { type AnyMessage, messageType, registry } from '../api/registry.ts';
-import { ipAddress } from '../common/address.ts';
-import { CLUSTER } from '../common/stats/layouts.ts';
-import { ThreadStats } from '../common/stats/store.ts';
+import { type AnyMessage, messageType } from '../api/registry.ts';
 import { CONTROL_PLANE, SUBSCRIPTION } from './stats.ts';
-import type { DecodedResource, Rejection, SubscriptionCallbacks } from './subscription.ts';
-import { type XdsParts, XdsSubscriptions } from './subscription_factory.ts';
+import { XdsSubscriptions } from './subscription_factory.ts';
+import {
+  ads,
+  assignment,
+  cluster,
+  clusterType,
+  endpointType,
+  parts,
+  Recorder,
+  source,
+} from './subscriptions.testing.ts';
 
-const clusterType = 'envoy.config.cluster.v3.Cluster';
-const endpointType = 'envoy.config.endpoint.v3.ClusterLoadAssignment';
 const clusterUrl = `type.googleapis.com/${clusterType}`;
 const endpointUrl = `type.googleapis.com/${endpointType}`;
 
-function source(json: unknown): envoy.config.core.v3.ConfigSource {
-  const type = messageType('envoy.config.core.v3.ConfigSource');
-  return fromJson(type, json as never, { registry }) as unknown as envoy.config.core.v3.ConfigSource;
-}
-
-function cluster(name: string): AnyMessage {
-  return create(messageType(clusterType), { name } as never) as unknown as AnyMessage;
-}
-
-function assignment(clusterName: string): AnyMessage {
-  return create(messageType(endpointType), { clusterName } as never) as unknown as AnyMessage;
-}
-
 function waitFor(condition: () => unknown): Promise<unknown> {
   return waitForNamed(String(condition), condition);
-}
-
-/** Notes what it is told; refuses what `refuse` names. */
-class Recorder implements SubscriptionCallbacks {
-  readonly updates: { names: string[]; removed: readonly string[]; version: string }[] = [];
-  readonly failures: string[] = [];
-  refuse: Rejection[] = [];
-
-  onConfigUpdate(resources: readonly DecodedResource[], version: string): Rejection[] {
-    this.updates.push({ names: resources.map(({ name }) => name), removed: [], version });
-    return this.refuse;
-  }
-
-  onDeltaUpdate(added: readonly DecodedResource[], removed: readonly string[], version: string): Rejection[] {
-    this.updates.push({ names: added.map(({ name }) => name), removed, version });
-    return this.refuse;
-  }
-
-  onConfigUpdateFailed(why: string): void {
-    this.failures.push(why);
-  }
-}
-
-function parts(port: () => number | undefined, more: Partial<XdsParts> = {}): XdsParts {
-  const stats = new ThreadStats(() => {});
-  return {
-    planes: {
-      nextHost: () => {
-        const at = port();
-        if (at === undefined) return undefined;
-        const slots = stats.block(CLUSTER, 'cluster.xds.');
-        return { address: ipAddress('127.0.0.1', at), tls: undefined, connectTimeout: 1000, stats: slots };
-      },
-    },
-    stats,
-    node: create(messageType('envoy.config.core.v3.Node'), { id: 'n', cluster: 'c' } as never) as never,
-    ads: undefined,
-    random: () => 0,
-    onVersion: () => {},
-    onIdentifier: () => {},
-    readLegacy: () => [],
-    ...more,
-  };
-}
-
-function ads(delta: boolean): envoy.config.core.v3.ApiConfigSource {
-  const type = messageType('envoy.config.core.v3.ApiConfigSource');
-  const json = {
-    api_type: delta ? 'DELTA_GRPC' : 'GRPC',
-    transport_api_version: 'V3',
-    set_node_on_first_message_only: true,
-    grpc_services: [{ envoy_grpc: { cluster_name: 'xds' }, initial_metadata: [{ key: 'x-token', value: 't' }] }],
-  };
-  return fromJson(type, json as never) as unknown as envoy.config.core.v3.ApiConfigSource;
 }
 
 const running: (() => unknown)[] = [];

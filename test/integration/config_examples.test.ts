@@ -122,6 +122,15 @@ test('sni-passthrough.yaml passes TLS by its server name, and sends plain HTTP t
   assert.deepEqual([plain.status, plain.get('location')], [301, 'https://test/a']);
 });
 
+test('connection-filters.yaml echoes clients of this machine, and counts them', async (t) => {
+  const proxy = await startExample(t, 'connection-filters.yaml', {});
+  const client = await RawClient.connect(proxy.port('main'));
+  t.after(() => client.destroy());
+  client.send('hello');
+  assert.equal((await client.bytes(5)).toString(), 'hello');
+  assert.equal(await proxy.stat('connection_limit.here.active_connections'), 1);
+});
+
 test('proxy-protocol.yaml tells HTTP and the host behind TCP of the client', async (t) => {
   const mail = await startTcpUpstream((socket) => socket.once('data', (bytes) => socket.end(bytes)));
   t.after(() => mail.close());

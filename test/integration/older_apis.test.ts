@@ -141,3 +141,71 @@ test('seed-v1-edge.json (v1) finds its hosts at the registration service, and ke
   hosts.now = [];
   await waitFor('no host', async () => (await get()) === 503);
 });
+
+test("v1's CDS, LDS and RDS: everything comes by GET, each change of it, and stays when the service fails", async (t) => {
+  const [one, two] = [await startUpstream(), await startUpstream()];
+  t.after(() => Promise.all([one.close(), two.close()]));
+  const asked = new Set<string>();
+  let fails = false;
+  let [target, ports] = ['a', { a: one.port, b: two.port } as Record<string, number>];
+  const manager = {
+    codec_type: 'auto',
+    stat_prefix: 'in',
+    rds: { cluster: 'discovery', route_config_name: 'table', refresh_delay_ms: 50 },
+    filters: [{ name: 'router', config: {} }],
+  };
+  const replies: Record<string, () => object> = {
+    '/v1/clusters/c/n': () => ({
+      clusters: Object.entries(ports).map(([name, port]) => ({
+        name,
+        connect_timeout_ms: 250,
+        type: 'static',
+        lb_type: 'round_robin',
+        hosts: [{ url: `tcp://127.0.0.1:${port}` }],
+      })),
+    }),
+    '/v1/listeners/c/n': () => ({
+      listeners: [
+        { name: 'l', address: 'tcp://127.0.0.1:0', filters: [{ name: 'http_connection_manager', config: manager }] },
+      ],
+    }),
+    '/v1/routes/table/c/n': () => ({
+      virtual_hosts: [{ name: 'all', domains: ['*'], routes: [{ prefix: '/', cluster: target }] }],
+    }),
+  };
+  const server = createServer((incoming, outgoing) => {
+    asked.add(`${incoming.method} ${incoming.url}`);
+    outgoing.statusCode = fails ? 503 : 200;
+    outgoing.end(fails ? '' : JSON.stringify(replies[incoming.url ?? '']()));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const discovery = {
+    name: 'discovery',
+    connect_timeout_ms: 250,
+    type: 'static',
+    lb_type: 'round_robin',
+    hosts: [{ url: `tcp://127.0.0.1:${(server.address() as AddressInfo).port}` }],
+  };
+  const config = {
+    listeners: [],
+    lds: { cluster: 'discovery', refresh_delay_ms: 50 },
+    admin: { access_log_path: '/dev/null', address: 'tcp://127.0.0.1:0' },
+    cluster_manager: { clusters: [discovery], cds: { cluster: { ...discovery, name: 'cds' }, refresh_delay_ms: 50 } },
+  };
+  const args = ['--service-cluster', 'c', '--service-node', 'n'];
+  const proxy = await startProxy(config, { logLevel: 'warn', args });
+  t.after(() => proxy.stop());
+  const get = async () => (await request(proxy.port('l'), '/')).status;
+  assert.equal(await get(), 200);
+  assert.deepEqual([one.requests.length, two.requests.length], [1, 0]);
+  assert.deepEqual([...asked].sort(), ['GET /v1/clusters/c/n', 'GET /v1/listeners/c/n', 'GET /v1/routes/table/c/n']);
+  target = 'b';
+  await waitFor('the other route', async () => (await get()) === 200 && two.requests.length > 0);
+  [target, ports] = ['c', { ...ports, c: one.port }];
+  const before = one.requests.length;
+  await waitFor('the new cluster', async () => (await get()) === 200 && one.requests.length > before);
+  fails = true;
+  await waitFor('failures', async () => (await proxy.stat('cluster_manager.cds.update_failure')) >= 3);
+  assert.equal(await get(), 200);
+});

@@ -44,6 +44,9 @@ before(async () => {
   made['revoked'] = authority.make('revoked', { names: ['DNS:revoked.test'] });
   authority.make('other', { subject: '/CN=Other CA', authority: true, issuer: '' });
   made['stranger'] = authority.make('stranger', { names: ['DNS:ann.test'], issuer: 'other' });
+  authority.make('middle', { subject: '/CN=Middle CA', authority: true });
+  const leaf = authority.make('chained', { names: ['DNS:ann.test'], issuer: 'middle' });
+  made['chained'] = { ...leaf, cert: leaf.cert + readFileSync(authority.file('middle.pem'), 'utf8') };
   const ca = { filename: authority.file('ca.pem') };
   const own = [certificateFiles(made['b'])];
   const hash = openssl('x509', '-in', made['client'].certFile, '-noout', '-fingerprint', '-sha256')
@@ -119,6 +122,14 @@ before(async () => {
             },
           },
           required,
+        ),
+        // As BoringSSL counts: one certificate between needs 2.
+        ...[0, 1, 2].map((depth) =>
+          tlsListener(
+            `depth${depth}`,
+            { tls_certificates: own, validation_context: { trusted_ca: ca, max_verify_depth: depth } },
+            required,
+          ),
         ),
         tlsListener('stapled', {
           tls_certificates: [
@@ -246,6 +257,10 @@ const rules: [string, string | undefined, number | 'refused', string][] = [
   ['leaf_crl', 'client', 200, 'handshake'],
   ['leaf_crl', 'revoked', 'refused', 'fail_verify_error'],
   ['leaf_crl', 'stranger', 'refused', 'fail_verify_error'],
+  ['depth0', 'client', 200, 'handshake'],
+  ['depth0', 'chained', 'refused', 'fail_verify_error'],
+  ['depth1', 'chained', 'refused', 'fail_verify_error'],
+  ['depth2', 'chained', 200, 'handshake'],
 ];
 for (const [listener, client, expected, counter] of rules) {
   test(`listener ${listener}, client ${client ?? 'without a certificate'}: ${expected}, ${counter}`, async () => {

@@ -44,6 +44,11 @@ function publish(dir: string, { cert, key }: Certificate): void {
   renameSync(path.join(dir, '..next'), path.join(dir, '..data'));
 }
 
+const ticketKeys: Readonly<Record<string, string>> = {
+  old: Buffer.alloc(80, 1).toString('base64'),
+  new: Buffer.alloc(80, 2).toString('base64'),
+};
+
 before(async () => {
   authority = new TestAuthority();
   for (const name of ['first', 'second', 'third']) made[name] = authority.make(name, { names: [`DNS:${name}.test`] });
@@ -83,6 +88,13 @@ before(async () => {
       'no_tickets',
       { tls_certificates: [certificateFiles(made['first'])] },
       { disable_stateless_session_resumption: true, disable_stateful_session_resumption: true },
+    ),
+    ...Object.entries({ old: ['old'], rotated: ['new', 'old'], new: ['new'] }).map(([name, keys]) =>
+      tlsListener(
+        `keys-${name}`,
+        { tls_certificates: [certificateFiles(made['first'])] },
+        { session_ticket_keys: { keys: keys.map((key) => ({ inline_bytes: ticketKeys[key] })) } },
+      ),
     ),
     tlsListener('static', { tls_certificate_sds_secret_configs: [{ name: 'by-name' }] }),
     tlsListener('environment', {
@@ -130,6 +142,21 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     for (const worker of [0, 1])
       assert.ok((await proxy.stat(`listener.plain.worker_${worker}.downstream_cx_total`)) > 0);
     assert.ok((await proxy.stat('listener.plain.ssl.session_reused')) >= 24);
+  });
+}
+
+for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+  test(`${version}: tickets of every key are opened, and sealed with the first`, async () => {
+    const options = { minVersion: version, maxVersion: version };
+    const get = (keys: string, session?: Buffer) =>
+      tlsGet(proxy.port(`keys-${keys}`), '/', session === undefined ? options : { ...options, session });
+    const { session: old } = await get('old');
+    const { session: sealed } = await get('rotated');
+    assert.ok(old !== undefined && sealed !== undefined);
+    for (let i = 0; i < 8; i++) assert.equal((await get('rotated', old)).reused, true);
+    assert.equal((await get('rotated', sealed)).reused, true);
+    assert.equal((await get('new', sealed)).reused, true);
+    assert.equal((await get('new', old)).reused, false);
   });
 }
 

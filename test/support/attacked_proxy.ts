@@ -1,27 +1,23 @@
 /** The proxy that attacks are made on, with the settings of an edge, and a host behind it. */
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { bootstrap, cluster, httpListener, type Json, route } from './bootstrap.ts';
 import { TestAuthority } from './certificates.ts';
 import { type RunningProxy, startProxy } from './proxy.ts';
 import { certificateFiles, downstreamTls } from './tls.ts';
-import { respond, startUpstream } from './upstream.ts';
 
 export type AttackedListener = 'main' | 'tls';
 
 export interface AttackedProxy {
   readonly proxy: RunningProxy;
   readonly listener: AttackedListener;
-  /** Requests a host has seen. */
-  readonly seen: () => number;
   stop(): Promise<void>;
 }
 
-const large = 'x'.repeat(1024 * 1024);
-
-/** `/large` gives 1 MiB; a request with a host other than the well-behaved client's gets no answer unless it asks for that. */
+/** `/large` gives 1 MiB, everything else a word. */
 export async function attackedProxy(listener: AttackedListener = 'main'): Promise<AttackedProxy> {
-  const upstream = await startUpstream({
-    respond: (request, socket) => respond(socket, { body: request.path === '/large' ? large : 'well' }),
-  });
+  const upstream = new Worker(new URL('./attacked_upstream.ts', import.meta.url));
+  const [port] = (await once(upstream, 'message')) as [number];
   const authority = new TestAuthority();
   const certificate = authority.make('a', { names: ['DNS:a.test'] });
   const manager = {
@@ -52,17 +48,16 @@ export async function attackedProxy(listener: AttackedListener = 'main'): Promis
           ],
         },
       ],
-      [cluster('a', [upstream.port], { ...limit, ...breaker })],
+      [cluster('a', [port], { ...limit, ...breaker })],
     ),
     { concurrency: 2 },
   );
   return {
     proxy,
     listener,
-    seen: () => upstream.requests.length,
     async stop() {
       await proxy.stop();
-      await upstream.close();
+      await upstream.terminate();
       authority.remove();
     },
   };

@@ -126,9 +126,19 @@ export interface AttackOptions {
   readonly quietFor: number;
   /** Milliseconds connections are held when the attack has all it wants; or until the proxy has ended them all. */
   readonly holdFor: number;
+  /** Connections that come and go before memory is looked at: code that is compiled for the first ones is not what one takes. */
+  readonly warmUp: number;
 }
 
-export async function measureAttack({ order, client, pid, quietFor, holdFor }: AttackOptions): Promise<UnderAttack> {
+const attackerFile = new URL('./attacker.ts', import.meta.url);
+
+export async function measureAttack(options: AttackOptions): Promise<UnderAttack> {
+  const { order, client, pid, quietFor, holdFor, warmUp } = options;
+  if (warmUp > 0) {
+    const before = new Worker(attackerFile, { workerData: { ...order, connections: warmUp } });
+    await once(before, 'message');
+    await before.terminate();
+  }
   await client.take();
   const quietCpu = cpuTime(pid);
   await delay(quietFor);
@@ -141,7 +151,7 @@ export async function measureAttack({ order, client, pid, quietFor, holdFor }: A
     most = Math.max(most, residentKiB(pid));
   }, 20);
   const started = performance.now();
-  const thread = new Worker(new URL('./attacker.ts', import.meta.url), { workerData: order });
+  const thread = new Worker(attackerFile, { workerData: order });
   let [report] = (await once(thread, 'message')) as [AttackReport];
   let standing = before;
   if (report.kind === 'standing') {

@@ -198,12 +198,6 @@ function readTicketKeys({ keys, ...rest }: TicketKeys, errors: SecretErrors): Ti
     } else return inline(data.bytes);
     return undefined;
   });
-  if (keys.length > 1) {
-    errors.warn(
-      'keys',
-      'only the first key opens tickets: sessions sealed with the others begin with a full handshake',
-    );
-  }
   return read.includes(undefined) ? undefined : { ...rest, keys: read as DataSource[] };
 }
 

@@ -2,7 +2,8 @@
  * The parts of Node's TLS sockets that have no public name: a server socket without a tls.Server. Each is asked for before it
  * is used; what is missing makes a peer unverified, never trusted.
  */
-import type { TLSSocket } from 'node:tls';
+import { randomBytes } from 'node:crypto';
+import type { SecureContext, TLSSocket } from 'node:tls';
 
 interface Handle {
   verifyError?(): (Error & { code?: string }) | null | undefined;
@@ -34,4 +35,31 @@ export function stapleOcsp(socket: TLSSocket, response: Buffer): boolean {
   if (handle?.setOCSPResponse === undefined) return false;
   handle.setOCSPResponse(response);
   return true;
+}
+
+/** What a ticket's key says to OpenSSL: not known, known, or known and the client gets a new ticket. */
+const TicketVerdict = { Unknown: 0, Open: 1, Renew: 2 } as const;
+type TicketAnswer = readonly [verdict: number, hmac: Buffer, aes: Buffer, name?: Buffer, iv?: Buffer];
+
+interface ContextHandle {
+  enableTicketKeyCallback?(): void;
+  onticketkeycallback?: (name: Buffer, iv: Buffer, seal: boolean) => TicketAnswer;
+}
+
+/**
+ * Seals tickets with the first key and opens them with any, as BoringSSL in Envoy: Node's `ticketKeys` takes one. `keys` are
+ * 48 bytes each: name, HMAC key, AES key. Without the handle's call the first key alone opens.
+ */
+export function openTickets({ context }: SecureContext, keys: readonly Buffer[]): void {
+  const handle = context as ContextHandle;
+  if (handle.enableTicketKeyCallback === undefined) return;
+  const split = keys.map((key) => [key.subarray(0, 16), key.subarray(16, 32), key.subarray(32, 48)] as const);
+  const [[firstName, firstHmac, firstAes]] = split;
+  handle.enableTicketKeyCallback();
+  handle.onticketkeycallback = (name, _iv, seal) => {
+    if (seal) return [TicketVerdict.Open, firstHmac, firstAes, firstName, randomBytes(16)];
+    const at = split.findIndex(([known]) => known.equals(name));
+    if (at < 0) return [TicketVerdict.Unknown, firstHmac, firstAes];
+    return [at === 0 ? TicketVerdict.Open : TicketVerdict.Renew, split[at][1], split[at][2]];
+  };
 }

@@ -1,6 +1,7 @@
 /** OpenSSL contexts of one certificate: made when configuration or a secret arrives, never for a connection. */
 import { constants, X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { openTickets } from './engine.ts';
 import type { CertificateSettings, ProtocolSettings, ValidationSettings } from './settings.ts';
 
 /** Different orders of the suites that are equal to us, each a context of its own; a client has one of few. */
@@ -49,13 +50,15 @@ export function cipherList(protocol: ProtocolSettings, suites: readonly string[]
 export class ServerContexts {
   private readonly protocol: ProtocolSettings;
   private readonly options: SecureContextOptions;
+  private readonly ticketKeys: readonly Buffer[];
   private readonly byOrder = new Map<string, SecureContext>();
   private readonly clientOrder: SecureContext;
 
-  constructor(protocol: ProtocolSettings, options: SecureContextOptions) {
+  constructor(protocol: ProtocolSettings, options: SecureContextOptions, ticketKeys: readonly Buffer[]) {
     this.protocol = protocol;
     this.options = options;
-    this.clientOrder = createSecureContext({ ...options, ciphers: cipherList(protocol, protocol.cipherSuites.flat()) });
+    this.ticketKeys = ticketKeys;
+    this.clientOrder = this.make({ ciphers: cipherList(protocol, protocol.cipherSuites.flat()) });
   }
 
   /** As in BoringSSL the client's order counts in TLS 1.3. */
@@ -69,9 +72,15 @@ export class ServerContexts {
     let context = this.byOrder.get(ciphers);
     if (context === undefined) {
       if (this.byOrder.size >= mostVariants) return this.byOrder.values().next().value!;
-      context = createSecureContext({ ...this.options, ciphers, honorCipherOrder: true });
+      context = this.make({ ciphers, honorCipherOrder: true });
       this.byOrder.set(ciphers, context);
     }
+    return context;
+  }
+
+  private make(more: SecureContextOptions): SecureContext {
+    const context = createSecureContext({ ...this.options, ...more });
+    if (this.ticketKeys.length > 1) openTickets(context, this.ticketKeys);
     return context;
   }
 }

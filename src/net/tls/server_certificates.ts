@@ -32,19 +32,20 @@ export class ServerCertificate {
   constructor(settings: ServerTlsSettings, certificate: CertificateSettings) {
     const [leaf] = readCertificates(certificate.chain);
     const options = contextOptions(settings.protocol, certificate, settings.validation);
-    const { ticketKey } = settings;
+    const { ticketKeys } = settings;
     this.names = new CertificateNames(leaf);
     this.curve = curveOf(leaf);
     this.staple = certificate.ocspStaple;
     this.stapleExpires = this.staple === undefined ? 0 : ocspExpiry(this.staple);
     this.ocspPolicy = mustStaple(leaf.raw) ? OcspPolicy.Must : settings.ocspPolicy;
-    this.contexts = new ServerContexts(settings.protocol, {
+    const serverOptions = {
       ...options,
-      ticketKeys: ticketKey,
+      ticketKeys: ticketKeys[0],
       sessionTimeout: settings.sessionTimeout,
       sessionIdContext: settings.sessionIdContext,
-      secureOptions: (options.secureOptions ?? 0) | (ticketKey === undefined ? sessionTicketsOff : 0),
-    });
+      secureOptions: (options.secureOptions ?? 0) | (ticketKeys.length === 0 ? sessionTicketsOff : 0),
+    };
+    this.contexts = new ServerContexts(settings.protocol, serverOptions, ticketKeys);
   }
 
   /** What a client gets that asks for a response: as Envoy's policies say. */

@@ -34,6 +34,8 @@ export interface ValidationSettings {
   readonly spki: readonly string[];
   /** SHA-256 of the certificate in lower-case hex without colons. */
   readonly hashes: readonly string[];
+  /** Certificates between that of the peer and an authority; undefined: OpenSSL's limit of 100. */
+  readonly maxVerifyDepth: number | undefined;
   readonly allowExpired: boolean;
   /** Whoever the peer is, it is let in, and known as not validated. */
   readonly acceptUntrusted: boolean;
@@ -63,8 +65,8 @@ export interface ServerTlsSettings {
   readonly requireClientCertificate: boolean;
   /** In order of preference. */
   readonly alpn: readonly string[];
-  /** 48 bytes all workers share; undefined: no tickets. */
-  readonly ticketKey: Buffer | undefined;
+  /** 48 bytes each, the same in all workers: the first seals, all of them open. Empty: no tickets. */
+  readonly ticketKeys: readonly Buffer[];
   /** Seconds a session may be resumed. */
   readonly sessionTimeout: number;
   /** Sessions of one identity are not resumed by another. At most 32 characters. */

@@ -22,6 +22,8 @@ const good: Verdict = { validated: true, counter: undefined, refusal: '' };
 export interface ChainError {
   readonly code: string;
   readonly text: string;
+  /** Where in the chain, when it is known. */
+  readonly depth?: number;
 }
 
 /** Validation settings, with the authorities read once. */
@@ -53,7 +55,8 @@ export class PeerVerifier {
   private judge(peer: X509Certificate, chainError: ChainError | undefined, serverName: string): Verdict {
     const { trustedCa, subjectAltNames: matchers, hashes, spki } = this.settings;
     const excused = chainError !== undefined && this.isExcused(peer, chainError);
-    const problem = (excused ? undefined : chainError) ?? this.leafLists?.problemOf(peer, Date.now());
+    const problem =
+      (excused ? undefined : chainError) ?? this.leafLists?.problemOf(peer, Date.now()) ?? this.depthProblem(peer);
     if (trustedCa !== undefined && problem !== undefined) {
       return failed('fail_verify_error', `X509_verify_cert: certificate verification error at ${where(problem, peer)}`);
     }
@@ -73,6 +76,23 @@ export class PeerVerifier {
     if (!this.settings.allowExpired || (code !== 'CERT_HAS_EXPIRED' && code !== 'CERT_NOT_YET_VALID')) return false;
     const { crl, onlyVerifyLeafCrl } = this.settings;
     return (crl === undefined || onlyVerifyLeafCrl) && isSignedBy(peer, this.authorities);
+  }
+
+  /** As BoringSSL counts: a chain of so many certificates, at least one, must reach an authority. */
+  private depthProblem(peer: X509Certificate): ChainError | undefined {
+    const { maxVerifyDepth } = this.settings;
+    if (maxVerifyDepth === undefined) return undefined;
+    const most = Math.max(1, maxVerifyDepth);
+    let link: X509Certificate | undefined = peer;
+    for (let count = 1; count <= most && link !== undefined; count++) {
+      if (this.isAuthority(link) || this.issuerOf(link) !== undefined) return undefined;
+      link = link.issuerCertificate;
+    }
+    return { code: 'CERT_CHAIN_TOO_LONG', text: 'unable to get local issuer certificate', depth: most };
+  }
+
+  private isAuthority(certificate: X509Certificate): boolean {
+    return this.authorities.some(({ fingerprint256 }) => fingerprint256 === certificate.fingerprint256);
   }
 
   private isPinned(peer: X509Certificate): boolean {
@@ -107,7 +127,8 @@ function isSignedBy(peer: X509Certificate, authorities: readonly X509Certificate
 }
 
 /** Envoy says where in the chain it was; Node does not, but a missing issuer is that of the last certificate sent. */
-function where({ code, text }: ChainError, peer: X509Certificate): string {
+function where({ code, text, depth: known }: ChainError, peer: X509Certificate): string {
+  if (known !== undefined) return `depth ${known}: ${text}`;
   let depth = 0;
   if (code.startsWith('UNABLE_TO_GET_ISSUER_CERT') || code === 'SELF_SIGNED_CERT_IN_CHAIN') {
     for (let next = peer.issuerCertificate; next !== undefined && depth < mostIssuers; next = next.issuerCertificate) {

@@ -13,7 +13,7 @@ import { decodeGrpcMessage } from '../../../native-free/grpc/percent_encoding.ts
 import { GrpcStatus } from '../../../native-free/grpc/status.ts';
 import { logger } from '../../common/log.ts';
 import { CLUSTER } from '../../common/stats/layouts.ts';
-import type { ControlPlaneHost, ControlPlanes } from '../control_plane.ts';
+import { type ControlPlaneHost, type ControlPlanes, unixPath } from '../control_plane.ts';
 
 const log = logger('grpc');
 
@@ -132,11 +132,6 @@ function openSocket({ address, tls }: ControlPlaneHost): Socket {
   socket.setNoDelay(true);
   socket.on('error', () => {}); // the session tells
   return socket;
-}
-
-/** Linux' abstract names begin with NUL where configuration has `@`. */
-function unixPath(text: string): string {
-  return text.startsWith('@') ? `\0${text.slice(1)}` : text;
 }
 
 class ChannelStream implements GrpcStream {

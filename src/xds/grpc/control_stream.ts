@@ -16,6 +16,8 @@ export interface StreamProtocol {
   onStreamClosed(): void;
   /** The next message that waits to be sent. */
   nextRequest(): Uint8Array | undefined;
+  /** How many wait. */
+  readonly pending: number;
 }
 
 export interface ControlStreamParts {
@@ -90,10 +92,11 @@ export class ControlStream {
   private drain(): void {
     const { bucket, protocol, stats } = this.parts;
     if (this.drainTimer !== undefined) return;
-    while (this.stream !== undefined) {
+    while (this.stream !== undefined && protocol.pending > 0) {
       const wait = bucket?.take() ?? 0;
       if (wait > 0) {
         stats[CONTROL_PLANE.slot.rate_limit_enforced]++;
+        stats[CONTROL_PLANE.slot.pending_requests] = protocol.pending;
         this.drainTimer = setTimeout(() => {
           this.drainTimer = undefined;
           this.drain();
@@ -101,9 +104,10 @@ export class ControlStream {
         return;
       }
       const request = protocol.nextRequest();
-      if (request === undefined) return;
+      if (request === undefined) break;
       this.stream.send(request);
     }
+    stats[CONTROL_PLANE.slot.pending_requests] = 0;
   }
 
   private onClosed(status: number, message: string): void {

@@ -106,6 +106,10 @@ export class DeltaMux implements StreamProtocol, WatchOwner {
     for (const type of this.types.values()) for (const watch of type.watches) watch.fail('gRPC stream closed');
   }
 
+  get pending(): number {
+    return this.waiting.size;
+  }
+
   nextRequest(): Uint8Array | undefined {
     for (const type of this.waiting) {
       const request = this.requestOf(type);
@@ -144,9 +148,11 @@ export class DeltaMux implements StreamProtocol, WatchOwner {
   }
 
   private async take(type: DeltaType, response: Response, epoch: number): Promise<void> {
-    const { systemVersionInfo: version, nonce, removedResources: removed } = response;
+    const { systemVersionInfo: version, nonce } = response;
     if (response.controlPlane !== undefined) this.options.onIdentifier(response.controlPlane.identifier);
-    const { resources, heartbeats, rejections } = await decodeDelta(response.resources, type.typeName, version);
+    const decoded = await decodeDelta(response.resources, type.typeName, version);
+    const { resources, heartbeats, rejections } = decoded;
+    const removed = [...response.removedResources, ...decoded.absent];
     for (const { name, ttl } of heartbeats) type.ttl.set(name, ttl);
     let refused: readonly Rejection[] = rejections;
     if (rejections.length > 0) {

@@ -42,6 +42,8 @@ class TypeState {
   readonly known = new KnownMessages();
   /** What was accepted last by name: control planes send nothing again to whoever asks a second time for the same name. */
   readonly held = new Map<string, DecodedResource>();
+  /** Of those that are good for a time only: a response that renews one beside others has not taken it away. */
+  readonly mortal = new Map<string, DecodedResource>();
   readonly refusals = new BackOff(200, 10_000, () => 1);
   /** A refusal that waits to be told. */
   refusalTimer: NodeJS.Timeout | undefined;
@@ -124,6 +126,10 @@ export class SotwMux implements StreamProtocol, WatchOwner {
     for (const type of this.types.values()) for (const watch of type.watches) watch.fail('gRPC stream closed');
   }
 
+  get pending(): number {
+    return this.waiting.size;
+  }
+
   nextRequest(): Uint8Array | undefined {
     for (const type of this.waiting) {
       this.waiting.delete(type);
@@ -179,6 +185,7 @@ export class SotwMux implements StreamProtocol, WatchOwner {
       const text = rejectionText(rejections);
       for (const watch of type.watches) watch.refuse(text);
     } else if (resources.length > 0 || heartbeats.length === 0) {
+      if (type.names === undefined) resources.push(...heartbeats.flatMap(({ name }) => type.mortal.get(name) ?? []));
       refused = await this.deliver(type, resources, version);
     }
     const text = refused.length > 0 ? rejectionText(refused) : undefined;
@@ -211,6 +218,8 @@ export class SotwMux implements StreamProtocol, WatchOwner {
     const wanted = new Set(type.names);
     for (const resource of resources) {
       type.ttl.set(resource.name, resource.ttl);
+      if (resource.ttl > 0) type.mortal.set(resource.name, resource);
+      else type.mortal.delete(resource.name);
       if (wanted.has(resource.name)) type.held.set(resource.name, resource);
     }
     for (const name of type.held.keys()) if (!wanted.has(name)) type.held.delete(name);
@@ -246,6 +255,7 @@ export class SotwMux implements StreamProtocol, WatchOwner {
 
   private onExpired(type: TypeState, name: string): void {
     type.held.delete(name);
+    type.mortal.delete(name);
     for (const watch of type.watches) if (watch.wants(name)) void watch.deliverDelta([], [name], type.version);
   }
 

@@ -2,7 +2,7 @@
 import type { envoy } from '../../api/envoy_types.ts';
 import { logger } from '../../common/log.ts';
 import type { DecodedResource, Rejection, SubscriptionCallbacks } from '../subscription.ts';
-import { validateResources } from './validate.ts';
+import { validateInSlices } from './validate.ts';
 
 const log = logger('config');
 
@@ -61,7 +61,8 @@ export class ListenerDiscovery implements SubscriptionCallbacks {
     removed: readonly string[],
     version: string,
   ): Promise<Rejection[]> {
-    const { good, rejections } = validateResources(resources, this.target.clusters(), 'listener');
+    const clusters = this.target.clusters();
+    const { good, rejections } = await validateInSlices(resources, clusters, 'listener', () => false);
     if (good.length === 0 && rejections.length > 0) {
       this.onFirst();
       return rejections;

@@ -1,13 +1,16 @@
 /** Control path, step 3: RDS: route configurations that listeners name, each fetched once and shared by all that name it. */
 import type { envoy } from '../../api/envoy_types.ts';
+import { encode } from '../../api/registry.ts';
 import { defineLayout } from '../../common/stats/layout.ts';
 import { resourceType, routeKey } from '../../snapshot/layout.ts';
 import type { SnapshotPublisher } from '../../snapshot/publisher.ts';
 import type { StatsStore } from '../../spi/stats.ts';
 import type { DecodedResource, Rejection, Subscription, SubscriptionFactory } from '../subscription.ts';
 import { validateResources } from './validate.ts';
+import { VirtualHostDiscovery } from './virtual_hosts.ts';
 
 type RouteConfiguration = envoy.config.route.v3.RouteConfiguration;
+type ConfigSource = envoy.config.core.v3.ConfigSource;
 type Rds = envoy.extensions.filters.network.http_connection_manager.v3.Rds;
 
 /** `http.<stat_prefix>.rds.<name>.`, beside what every subscription counts. */
@@ -30,10 +33,18 @@ export interface KnownRoutes {
 }
 
 class RouteEntry {
+  readonly statPrefix: string;
   users = 0;
   readonly ready = Promise.withResolvers<void>();
   subscription: Subscription | undefined;
   known: KnownRoutes | undefined;
+  /** As it came, without the virtual hosts of VHDS. */
+  table: RouteConfiguration | undefined;
+  virtualHosts: VirtualHostDiscovery | undefined;
+
+  constructor(statPrefix: string) {
+    this.statPrefix = statPrefix;
+  }
 }
 
 export class RouteSet {
@@ -53,7 +64,7 @@ export class RouteSet {
     const key = routeKey(rds);
     let entry = this.entries.get(key);
     if (entry === undefined) {
-      entry = new RouteEntry();
+      entry = new RouteEntry(statPrefix);
       this.entries.set(key, entry);
       entry.subscription = this.subscribe(rds, key, entry, `http.${statPrefix}.rds.${rds.routeConfigName}.`);
       entry.subscription.start(new Set([rds.routeConfigName]));
@@ -69,11 +80,22 @@ export class RouteSet {
     if (entry === undefined || --entry.users > 0) return;
     this.entries.delete(key);
     entry.subscription?.stop();
+    entry.virtualHosts?.stop();
     this.parts.publisher.remove(resourceType.routes, key);
   }
 
   stop(): void {
-    for (const entry of this.entries.values()) entry.subscription?.stop();
+    for (const { subscription, virtualHosts } of this.entries.values()) {
+      subscription?.stop();
+      virtualHosts?.stop();
+    }
+  }
+
+  /** A request asks for the routes of its host: whether the control plane has them now, and workers are told next. */
+  requestHost(key: string, host: string): Promise<boolean> {
+    const virtualHosts = this.entries.get(key)?.virtualHosts;
+    if (virtualHosts === undefined) return Promise.resolve(false);
+    return new Promise((resolve) => virtualHosts.request(host, resolve));
   }
 
   private subscribe(
@@ -92,8 +114,9 @@ export class RouteSet {
         return [];
       }
       const { good, rejections } = validateResources(mine, this.parts.clusters(), 'route configuration');
-      if (good.length > 0) this.publish(key, entry, good[0], version, slots);
-      entry.ready.resolve();
+      if (good.length > 0) this.take(key, entry, good[0], version, slots);
+      if (entry.virtualHosts === undefined) entry.ready.resolve();
+      else void entry.virtualHosts.ready.then(() => entry.ready.resolve());
       return rejections;
     };
     return subscriptions().subscribe(configSource!, resourceType.routes, prefix, {
@@ -106,18 +129,42 @@ export class RouteSet {
     });
   }
 
-  private publish(
-    key: string,
-    entry: RouteEntry,
-    resource: DecodedResource,
-    version: string,
-    slots: Float64Array,
-  ): void {
+  private take(key: string, entry: RouteEntry, resource: DecodedResource, version: string, slots: Float64Array): void {
     const message = resource.message as unknown as RouteConfiguration;
+    entry.table = message;
     entry.known = { name: message.name, version: resource.version || version, updatedAt: Date.now(), message };
     slots[RDS.slot.config_reload]++;
     slots[RDS.slot.config_reload_time_ms] = Date.now();
+    this.followHosts(key, entry, message);
+    this.publish(key, entry);
+  }
+
+  /** The virtual hosts of another source are others. */
+  private followHosts(key: string, entry: RouteEntry, { vhds }: RouteConfiguration): void {
+    const { virtualHosts: present } = entry;
+    if (present !== undefined && vhds !== undefined && sameSource(present.source, vhds.configSource!)) return;
+    present?.stop();
+    entry.virtualHosts = undefined;
+    if (vhds === undefined) return;
+    entry.virtualHosts = new VirtualHostDiscovery(() => entry.table!, entry.statPrefix, {
+      ...this.parts,
+      onChange: () => this.publish(key, entry),
+    });
+  }
+
+  private publish(key: string, entry: RouteEntry): void {
+    const { table, virtualHosts } = entry;
+    const message =
+      virtualHosts === undefined
+        ? table!
+        : { ...table!, virtualHosts: [...table!.virtualHosts, ...virtualHosts.all()] };
+    entry.known = { ...entry.known!, message };
     this.parts.publisher.setResource(resourceType.routes, key, message);
     this.parts.onChange();
   }
+}
+
+function sameSource(one: ConfigSource, other: ConfigSource): boolean {
+  const type = 'envoy.config.core.v3.ConfigSource';
+  return Buffer.compare(encode(type, one), encode(type, other)) === 0;
 }

@@ -59,7 +59,11 @@ export function serverSettings(context: DownstreamTlsContext, secrets: SecretSou
     validation,
     requireClientCertificate: context.requireClientCertificate ?? false,
     alpn: common?.alpnProtocols.flatMap((list) => list.split(',')) ?? [],
-    ticketKey: tickets === undefined ? undefined : ticketKey(tickets, secrets, sessionIdContext),
+    // A session knows the certificate of its client, but not the chain that is to be counted.
+    ticketKeys:
+      tickets === undefined || validation?.maxVerifyDepth !== undefined
+        ? []
+        : ticketKeysOf(tickets, secrets, sessionIdContext),
     sessionTimeout: Math.floor((durationMs(context.sessionTimeout) ?? defaultSessionTimeout * 1000) / 1000),
     sessionIdContext,
     preferClientCiphers: context.preferClientCiphers,
@@ -116,6 +120,7 @@ function validationOf(common: CommonTlsContext | undefined, secrets: SecretSourc
     subjectAltNames: contexts.flatMap(sanMatchers),
     spki: contexts.flatMap(({ verifyCertificateSpki }) => verifyCertificateSpki),
     hashes: hashes.map((hash) => hash.replaceAll(':', '').toLowerCase()),
+    maxVerifyDepth: last(({ maxVerifyDepth }) => maxVerifyDepth),
     allowExpired: contexts.some(({ allowExpiredCertificate }) => allowExpiredCertificate),
     acceptUntrusted: contexts.some(({ trustChainVerification }) => trustChainVerification === 1),
   };
@@ -140,12 +145,11 @@ function sanMatcher(type: SanType, message: envoy.type.matcher.v3.StringMatcher)
 }
 
 /** OpenSSL takes 48 bytes; contexts that should not open each other's tickets get different ones. */
-function ticketKey({ key }: SecretRef, secrets: SecretSource, identity: string): Buffer | undefined {
-  const content = secrets.get(key)!.type;
-  const [first] = (content.value as envoy.extensions.transport_sockets.tls.v3.TlsSessionTicketKeys).keys;
-  const bytes = bytesOf(first);
-  if (bytes === undefined) return undefined;
-  return Buffer.from(hkdfSync('sha256', bytes, identity, 'session ticket', ticketKeySize));
+function ticketKeysOf({ key }: SecretRef, secrets: SecretSource, identity: string): Buffer[] {
+  const { keys } = secrets.get(key)!.type.value as envoy.extensions.transport_sockets.tls.v3.TlsSessionTicketKeys;
+  return keys.map((source) =>
+    Buffer.from(hkdfSync('sha256', bytesOf(source)!, identity, 'session ticket', ticketKeySize)),
+  );
 }
 
 function bytesOf(source: DataSource | undefined): Buffer | undefined {
