@@ -71,8 +71,7 @@ export class HeaderMap {
       values[kept] = values[i];
       kept++;
     }
-    names.length = kept;
-    values.length = kept;
+    this.truncate(kept);
   }
 
   /** Removes every field whose name has one of these flags. */
@@ -85,8 +84,7 @@ export class HeaderMap {
       values[kept] = values[i];
       kept++;
     }
-    names.length = kept;
-    values.length = kept;
+    this.truncate(kept);
   }
 
   clone(): HeaderMap {
@@ -98,14 +96,26 @@ export class HeaderMap {
   }
 
   private removeFrom(name: HeaderName, start: number): boolean {
-    let at = indexOf(this.names, name, start);
-    if (at < 0) return false;
-    do {
-      this.names.splice(at, 1);
-      this.values.splice(at, 1);
-      at = indexOf(this.names, name, at);
-    } while (at >= 0);
+    const { names, values } = this;
+    let kept = indexOf(names, name, start);
+    if (kept < 0) return false;
+    for (let i = kept + 1; i < names.length; i++) {
+      if (names[i] === name) continue;
+      names[kept] = names[i];
+      values[kept] = values[i];
+      kept++;
+    }
+    this.truncate(kept);
     return true;
+  }
+
+  /** Setting the length of an array is a call out of compiled code, pop() is not. */
+  private truncate(length: number): void {
+    const { names, values } = this;
+    while (names.length > length) {
+      names.pop();
+      values.pop();
+    }
   }
 }
 

@@ -20,6 +20,7 @@ const roots = [
   'envoy.extensions.filters.http.grpc_stats.v3.',
   'envoy.extensions.filters.http.grpc_web.v3.',
   'envoy.extensions.filters.http.header_mutation.v3.',
+  'envoy.extensions.filters.http.health_check.v3.',
   'envoy.extensions.filters.http.router.v3.',
   'envoy.extensions.filters.listener.http_inspector.v3.',
   'envoy.extensions.filters.listener.local_ratelimit.v3.',

@@ -387,6 +387,7 @@ export interface MessageTypes {
   'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation': envoy.extensions.filters.http.header_mutation.v3.HeaderMutation;
   'envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute': envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute;
   'envoy.extensions.filters.http.header_mutation.v3.Mutations': envoy.extensions.filters.http.header_mutation.v3.Mutations;
+  'envoy.extensions.filters.http.health_check.v3.HealthCheck': envoy.extensions.filters.http.health_check.v3.HealthCheck;
   'envoy.extensions.filters.http.router.v3.Router': envoy.extensions.filters.http.router.v3.Router;
   'envoy.extensions.filters.http.router.v3.Router.UpstreamAccessLogOptions': envoy.extensions.filters.http.router.v3.Router_UpstreamAccessLogOptions;
   'envoy.extensions.filters.listener.http_inspector.v3.HttpInspector': envoy.extensions.filters.listener.http_inspector.v3.HttpInspector;
@@ -2976,6 +2977,15 @@ export declare namespace envoy.extensions.filters.http.header_mutation.v3 {
     responseTrailersMutations: envoy.config.common.mutation_rules.v3.HeaderMutation[];
     requestTrailersMutations: envoy.config.common.mutation_rules.v3.HeaderMutation[];
     formatters: envoy.config.core.v3.TypedExtensionConfig[];
+  }
+}
+
+export declare namespace envoy.extensions.filters.http.health_check.v3 {
+  interface HealthCheck extends Message<'envoy.extensions.filters.http.health_check.v3.HealthCheck'> {
+    passThroughMode?: boolean;
+    cacheTime?: wkt.Duration;
+    clusterMinHealthyPercentages: { [key: string]: envoy.type.v3.Percent };
+    headers: envoy.config.route.v3.HeaderMatcher[];
   }
 }
 

@@ -10,6 +10,8 @@ import { factory as grpcJsonTranscoder } from './filters/http/grpc_json_transcod
 import { factory as grpcStats } from './filters/http/grpc_stats/config.ts';
 import { factory as grpcWeb } from './filters/http/grpc_web/config.ts';
 import { factory as headerMutation } from './filters/http/header_mutation/config.ts';
+import { factory as healthCheck } from './filters/http/health_check/config.ts';
+import { factory as onDemand } from './filters/http/on_demand/config.ts';
 import { factory as router } from './filters/http/router/config.ts';
 import { factory as httpInspector } from './filters/listener/http_inspector/config.ts';
 import { factory as listenerLocalRateLimit } from './filters/listener/local_ratelimit/config.ts';
@@ -25,6 +27,10 @@ import { factory as networkLocalRateLimit } from './filters/network/local_rateli
 import { factory as networkSetFilterState } from './filters/network/set_filter_state/config.ts';
 import { factory as sniCluster } from './filters/network/sni_cluster/config.ts';
 import { factory as tcpProxy } from './filters/network/tcp_proxy/config.ts';
+import {
+  downstreamFactory as downstreamStartTls,
+  upstreamFactory as upstreamStartTls,
+} from './transport_sockets/starttls/config.ts';
 import { downstreamFactory as downstreamTls, upstreamFactory as upstreamTls } from './transport_sockets/tls/config.ts';
 
 export const factories: readonly ExtensionFactory[] = [
@@ -45,6 +51,8 @@ export const factories: readonly ExtensionFactory[] = [
   router,
   fault,
   headerMutation,
+  healthCheck,
+  onDemand,
   grpcHttp1Bridge,
   grpcHttp1ReverseBridge,
   grpcJsonTranscoder,
@@ -56,6 +64,8 @@ export const factories: readonly ExtensionFactory[] = [
   celAccessLogFilter,
   downstreamTls,
   upstreamTls,
+  downstreamStartTls,
+  upstreamStartTls,
 ];
 
 const byType = new Map(factories.map((factory) => [factory.typeName, factory]));

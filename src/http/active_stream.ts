@@ -6,7 +6,7 @@ import { CONTENT_LENGTH, CONTENT_TYPE } from '../../native-free/headers/well_kno
 import type { CodecError } from '../../native-free/http1/codec.ts';
 import { opensTunnel } from '../../native-free/http1/framing.ts';
 import { reasonPhrase } from '../../native-free/http1/reason_phrases.ts';
-import { AccessLogType } from '../common/access_log/access_log_type.ts';
+import { AccessLogType } from '../api/enums.ts';
 import { now, wallNow } from '../common/clock.ts';
 import { connectionTag, logger, streamTag } from '../common/log.ts';
 import { ResponseFlag } from '../common/response_flags.ts';
@@ -17,6 +17,7 @@ import { toWire } from '../common/wire_string.ts';
 import type { Route } from '../router/route_table.ts';
 import type { FormatContext } from '../spi/format.ts';
 import type { FilterMaker } from '../spi/http_filter.ts';
+import { switchesFilters } from './config.ts';
 import type { ConnectionManager } from './connection_manager.ts';
 import { FilterManager } from './filter_manager.ts';
 import { dumpHead } from './head_dump.ts';
@@ -102,7 +103,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   private findRoute(): Route | undefined {
     const { config } = this.manager;
     const request = this.request!;
-    const table = config.scopedRoutes === undefined ? config.routes : config.scopedRoutes.tableFor(request);
+    const table = config.scopedRoutes === undefined ? config.routes.table : config.scopedRoutes.tableFor(request);
     return table?.route(request, Math.floor(Math.random() * 0x1_0000_0000), this.info);
   }
 
@@ -140,7 +141,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
       info.remoteAddress = client;
       if (manager.config.flushAccessLogOnNewRequest) this.logNow(AccessLogType.DownstreamStart);
       if (upgrade !== '' && !this.acceptUpgrade(upgrade)) return;
-      if (manager.config.switchesFilters) this.switchFilters(this.makers);
+      if (switchesFilters(manager.config)) this.switchFilters(this.makers);
       this.filters.decodeHeaders(head, endStream);
     } catch (error) {
       this.onFault(error);
@@ -287,6 +288,19 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     this.routeChosen = false;
   }
 
+  requestRouteConfigUpdate(done: () => void): boolean {
+    const { requestHost } = this.manager.config;
+    if (requestHost === undefined) return false;
+    return requestHost(this.request!.authority, () => {
+      if (this.over) return;
+      try {
+        done();
+      } catch (error) {
+        this.onFault(error);
+      }
+    });
+  }
+
   chooseRouteAgain(): Route | undefined {
     this.routeChosen = true;
     this.chosenRoute = this.findRoute();
@@ -315,7 +329,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     this.request = head;
     this.finishRequest();
     try {
-      if (this.manager.config.switchesFilters) this.switchFilters(this.makers);
+      if (switchesFilters(this.manager.config)) this.switchFilters(this.makers);
       this.filters.decodeHeaders(head, body === undefined);
     } catch (error) {
       this.onFault(error);
@@ -512,7 +526,9 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     stats[HTTP.slot.downstream_rq_active]--;
     if (this.upgraded) stats[HTTP.slot.downstream_cx_upgrades_active]--;
     config.requestTime.record(this.info.endMonotonic - this.info.startMonotonic);
-    if (!this.succeeded) countAnswer(config, this.info.responseCode);
+    // Health checks are no traffic; Envoy counts them here whether it traces or not.
+    if (this.info.healthCheck) stats[HTTP.slot['tracing.health_check']]++;
+    else if (!this.succeeded) countAnswer(config, this.info.responseCode);
   }
 }
 

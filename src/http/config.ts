@@ -10,7 +10,6 @@ import { compileKeepalive, type KeepaliveOptions } from '../common/http2_keepali
 import { localAddress } from '../common/local_address.ts';
 import type { Runtime } from '../common/runtime.ts';
 import { HTTP, HTTP1, HTTP2, LISTENER_HTTP } from '../common/stats/layouts.ts';
-import type { RouteTable } from '../router/route_table.ts';
 import type { ScopedRouteTables } from '../router/scoped_routes.ts';
 import type { AccessLogger } from '../spi/format.ts';
 import type { FilterMaker } from '../spi/http_filter.ts';
@@ -38,12 +37,15 @@ export interface HttpConnectionManagerConfig {
   readonly http2Stats: Float64Array;
   readonly requestTime: Histogram;
   readonly connectionLength: Histogram;
-  readonly routes: RouteTable | undefined;
+  /** Discovered routes change while connections last: each request finds those of its time. */
+  readonly routes: RouteHolder;
   /** Instead of `routes`: each request has those of its scope. */
   readonly scopedRoutes: ScopedRouteTables | undefined;
+  /** Asks for the routes of a host (VHDS); undefined: they do not come by RDS. */
+  readonly requestHost: ((host: string, done: () => void) => boolean) | undefined;
   readonly filters: readonly FilterMaker[];
-  /** Routes switch filters on or off, or some are off by default. */
-  readonly switchesFilters: boolean;
+  /** Some filters are off by default, or the routes of a scope may switch them: see `switchesFilters`. */
+  readonly filtersVary: boolean;
   readonly accessLoggers: readonly AccessLogger[];
   readonly flushAccessLogOnNewRequest: boolean;
   readonly flushLogOnTunnelSuccessfullyEstablished: boolean;
@@ -142,15 +144,12 @@ export function compileConfig(
     http2Stats: context.stats.block(HTTP2, 'http2.'),
     requestTime: context.stats.histogram(`${prefix}downstream_rq_time`),
     connectionLength: context.stats.histogram(`${prefix}downstream_cx_length_ms`),
-    // Discovered routes change while connections last: each request finds those of its time.
-    get routes() {
-      return routes.table;
-    },
+    // No accessors in here: they would make this object, which every request reads all over, a slow one for V8.
+    routes,
+    requestHost: routes.requestHost === undefined ? undefined : (host, done) => routes.requestHost!(host, done),
     scopedRoutes,
     filters,
-    get switchesFilters() {
-      return offByDefault || scopedRoutes !== undefined || routes.table?.switchesFilters === true;
-    },
+    filtersVary: offByDefault || scopedRoutes !== undefined,
     accessLoggers: context.accessLoggers(message.accessLog),
     flushAccessLogOnNewRequest: logs?.flushAccessLogOnNewRequest ?? message.flushAccessLogOnNewRequest,
     flushLogOnTunnelSuccessfullyEstablished: logs?.flushLogOnTunnelSuccessfullyEstablished ?? false,
@@ -218,6 +217,11 @@ export function compileConfig(
     proxy100Continue: message.proxy100Continue,
     bufferLimit: listener.bufferLimit,
   };
+}
+
+/** Routes switch filters on or off, or some are off by default. */
+export function switchesFilters({ filtersVary, routes }: HttpConnectionManagerConfig): boolean {
+  return filtersVary || routes.table?.switchesFilters === true;
 }
 
 function routesOf(specifier: Message['routeSpecifier'], context: WorkerContext): RouteHolder {

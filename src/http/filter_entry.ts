@@ -46,6 +46,7 @@ export class Progress {
 
 export class FilterEntry implements DecoderFilterCallbacks, EncoderFilterCallbacks {
   readonly stream: ActiveStream;
+  readonly info: StreamInfo;
   readonly filter: StreamFilter;
   readonly name: string;
   readonly index: number;
@@ -54,14 +55,12 @@ export class FilterEntry implements DecoderFilterCallbacks, EncoderFilterCallbac
 
   constructor(stream: ActiveStream, filter: StreamFilter, name: string, index: number) {
     this.stream = stream;
+    this.info = stream.info;
     this.filter = filter;
     this.name = name;
     this.index = index;
   }
 
-  get info(): StreamInfo {
-    return this.stream.info;
-  }
   get request(): RequestHead {
     return this.stream.request!;
   }
@@ -118,6 +117,9 @@ export class FilterEntry implements DecoderFilterCallbacks, EncoderFilterCallbac
   }
   clearRouteCache(): void {
     this.stream.clearRouteCache();
+  }
+  requestRouteConfigUpdate(done: () => void): boolean {
+    return this.stream.requestRouteConfigUpdate(done);
   }
   chooseRouteAgain(): Route | undefined {
     return this.stream.chooseRouteAgain();

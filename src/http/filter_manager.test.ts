@@ -36,7 +36,7 @@ async function serve(...filters: (() => StreamFilter)[]): Promise<number> {
     stats: new ThreadStats(() => {}),
     accessLoggers: () => [],
     serviceCluster: '',
-    drain: { draining: false },
+    drain: { draining: false, healthFailed: false },
   } as unknown as WorkerContext;
   const message = create(
     messageType('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'),

@@ -82,7 +82,7 @@ async function passed(path: string): Promise<string[]> {
     stats: new ThreadStats(() => {}),
     accessLoggers: () => [],
     serviceCluster: '',
-    drain: { draining: false },
+    drain: { draining: false, healthFailed: false },
     compileRoutes: compileRouteConfiguration,
   } as unknown as WorkerContext;
   const message = fromJson(

@@ -29,6 +29,7 @@ const defaults = {
   userAgent: '',
   nodeName: '',
   via: '',
+  routes: { table: undefined },
 } as Partial<HttpConnectionManagerConfig>;
 
 function mutated(fields: [string, string][], config: Partial<HttpConnectionManagerConfig>): string[] {

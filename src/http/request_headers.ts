@@ -74,6 +74,11 @@ export function takeExpectContinue(headers: HeaderMap): boolean {
 /** Fields of this connection alone, and those that Connection names (RFC 9110 section 7.6.1); `te: trailers` may pass, and all that asks for an upgrade. */
 function removeHopByHop(headers: HeaderMap, upgrade: boolean): void {
   const nominated = upgrade ? undefined : headers.getAll(CONNECTION);
+  // What most clients send, if anything.
+  if (!upgrade && (nominated === undefined || nominated === 'keep-alive') && !headers.has(TE)) {
+    headers.removeFlagged(HeaderRule.HopByHop);
+    return;
+  }
   const list = nominated?.split(',').map((part) => part.trim().toLowerCase());
   const trailers = allowsTrailers(headers.get(TE), list?.includes('te') === true);
   if (list !== undefined) headers.removeIf((name) => list.includes(name.text));
@@ -153,7 +158,7 @@ function removeUntrusted(
   if (!internal) drop |= HeaderRule.Internal;
   if (edge) drop |= HeaderRule.EdgeOnly;
   if ((rules & drop) !== 0) headers.removeFlagged(drop);
-  const routes = config.scopedRoutes === undefined ? config.routes : config.scopedRoutes.tableFor(head);
+  const routes = config.scopedRoutes === undefined ? config.routes.table : config.scopedRoutes.tableFor(head);
   const internalOnly = routes?.internalOnlyHeaders;
   if (!internal && internalOnly !== undefined && internalOnly.length > 0) {
     for (const name of internalOnly) headers.remove(name);

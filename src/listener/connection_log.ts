@@ -1,5 +1,5 @@
 /** Step 1 of the data path: the access log of a listener has an entry for each connection, when it has ended. */
-import { AccessLogType } from '../common/access_log/access_log_type.ts';
+import { AccessLogType } from '../api/enums.ts';
 import { now } from '../common/clock.ts';
 import type { StreamInfo } from '../common/stream_info.ts';
 import type { Connection } from '../net/connection.ts';

@@ -168,9 +168,9 @@ export class Listener implements AcceptedOwner {
   /** Gives its sockets to the listener that takes its place, as far as that one wants the same. */
   handOverAcceptors(to: Listener): void {
     to.acceptors = to.acceptors.map((wanted) => {
-      const same = this.acceptors.find((acceptor) => acceptor.sameAs(wanted));
+      const same = this.acceptors.find((acceptor) => acceptor.listensAs(wanted));
       if (same === undefined) return wanted;
-      same.onAccept = wanted.onAccept;
+      same.serveAs(wanted);
       this.acceptors = this.acceptors.filter((acceptor) => acceptor !== same);
       return same;
     });

@@ -33,30 +33,43 @@ export class Acceptor {
   readonly address: Address;
   private readonly server: Server;
   private listening = false;
-  private readonly options: AcceptOptions;
+  private options: AcceptOptions;
   /** Another listener may take the socket over, with all that waits in its queue. */
-  onAccept: OnAccept;
+  private onAccept: OnAccept;
 
   constructor(options: AcceptOptions, onAccept: OnAccept) {
     this.options = options;
     this.onAccept = onAccept;
     this.address = options.address;
     const accept = (connection: Connection) => {
-      if (options.socket !== undefined) setOptions(connection.socket, options.socket);
+      const { socket } = this.options;
+      if (socket !== undefined) setOptions(connection.socket, socket);
       this.onAccept(connection, this);
       if (!connection.started) connection.start();
     };
     this.server = createServer({ noDelay: true, allowHalfOpen: true, highWaterMark: 1 }, (socket) =>
-      accept(adopt(socket, options.bufferLimit)),
+      accept(adopt(socket, this.options.bufferLimit)),
     );
     this.server.on('listening', () => {
-      takeRawHandles(this.server, (handle) => accept(adoptHandle(handle, options.bufferLimit)));
+      takeRawHandles(this.server, (handle) => accept(adoptHandle(handle, this.options.bufferLimit)));
     });
   }
 
-  /** Whether another one would be the same socket with the same options. */
-  sameAs(other: Acceptor): boolean {
-    return JSON.stringify(this.options) === JSON.stringify(other.options);
+  /** Whether another one would listen in the same way; what they do with connections may differ. */
+  listensAs(other: Acceptor): boolean {
+    const [one, two] = [this.options, other.options];
+    return (
+      one.address.text === two.address.text &&
+      one.mode === two.mode &&
+      one.reusePort === two.reusePort &&
+      one.backlog === two.backlog
+    );
+  }
+
+  /** Connections from now on, those in its queue too, are treated as `other` would. */
+  serveAs(other: Acceptor): void {
+    this.options = other.options;
+    this.onAccept = other.onAccept;
   }
 
   /** Binds and listens, unless it was taken over and does so already; `done` gets the error, if any. */

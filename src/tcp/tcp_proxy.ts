@@ -1,5 +1,5 @@
 /** The data path without HTTP: bytes between a client's connection and one to a host, each side paused by the other. */
-import { AccessLogType } from '../common/access_log/access_log_type.ts';
+import { AccessLogType } from '../api/enums.ts';
 import { now, wallNow } from '../common/clock.ts';
 import { connectionTag, logger } from '../common/log.ts';
 import { ResponseFlag } from '../common/response_flags.ts';

@@ -17,7 +17,8 @@ export interface PlaneStream {
   respondDelta(fields: {
     typeUrl: string;
     nonce: string;
-    added?: { name: string; version: string; message: AnyMessage }[];
+    /** Without a message: there is none of this name, or one is renewed. `ttl` in seconds. */
+    added?: { name: string; version: string; aliases?: string[]; message: AnyMessage | undefined; ttl?: number }[];
     removed?: string[];
   }): void;
   /** Ends the stream with a gRPC status. */
@@ -92,8 +93,14 @@ export class ControlPlane {
           typeUrl,
           nonce,
           removedResources: removed,
-          resources: added.map(({ name, version, message }) =>
-            create(type, { name, version, resource: anyOf(message) } as never),
+          resources: added.map(({ name, version, aliases = [], message, ttl }) =>
+            create(type, {
+              name,
+              version,
+              aliases,
+              resource: message && anyOf(message),
+              ttl: ttl && seconds(ttl),
+            } as never),
           ),
         });
       },
@@ -117,6 +124,11 @@ export class ControlPlane {
       });
     });
   }
+}
+
+function seconds(value: number): unknown {
+  const nanos = Math.round((value % 1) * 1e9);
+  return create(messageType('google.protobuf.Duration'), { seconds: BigInt(Math.floor(value)), nanos } as never);
 }
 
 export function anyOf(message: AnyMessage): unknown {

@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import type { HeaderMap, RequestHead } from '../../../native-free/headers/header_map.ts';
 import { type HeaderName, headerName } from '../../../native-free/headers/header_name.ts';
+import { AccessLogType } from '../../api/enums.ts';
 import type { FormatContext } from '../../spi/format.ts';
-import { AccessLogType, accessLogTypeNames } from '../access_log/access_log_type.ts';
 import { inlineRequestHeaders, inlineResponseHeaders } from '../inline_headers.ts';
 import type { StreamInfo } from '../stream_info.ts';
 import {
@@ -15,6 +15,8 @@ import {
   stringOperator,
   truncated,
 } from './operator.ts';
+
+const accessLogTypes = new Map<number, string>(Object.entries(AccessLogType).map(([name, value]) => [value, name]));
 
 type ReadText = (context: FormatContext) => string | undefined;
 
@@ -209,7 +211,7 @@ export const httpOperators: OperatorTable = {
   QUERY_PARAMS: queryParams,
   REQUESTED_SERVER_NAME: requestedServerName,
   STREAM_ID: streamId,
-  ACCESS_LOG_TYPE: stringField((context) => accessLogTypeNames[accessLogTypeOf(context)]),
+  ACCESS_LOG_TYPE: stringField((context) => accessLogTypes.get(accessLogTypeOf(context))),
   LOCAL_REPLY_BODY: {
     syntax: Syntax.commandOnly,
     create: () => stringOperator((context) => context.localReplyBody),
