@@ -168,8 +168,6 @@ export class Connection {
   /** Puts the TLS socket in the place of the one it is made over; its handshake goes on. */
   setTlsSocket(socket: Socket): void {
     this.socket = socket;
-    // The next buffer is named to this socket.
-    this.reading = false;
     this.listen(socket);
   }
 

@@ -6,7 +6,6 @@ import { connectionTag, logger } from '../../common/log.ts';
 import { tlsGroups } from '../../common/tls/tls_groups.ts';
 import { type Connection, type TlsHandshake, tlsHighWater } from '../connection.ts';
 import { runEvent } from '../event.ts';
-import { readInto } from '../raw_handle.ts';
 import { suiteOrder } from './cipher_suites.ts';
 import { chainError, stapleOcsp, tellErrors } from './engine.ts';
 import { failureReason, isMissingCertificate, type TlsError } from './failure_reason.ts';
@@ -91,14 +90,7 @@ export class ServerHandshake implements TlsHandshake {
     socket.on('secure', () => runEvent(connection, () => this.onSecure(context, socket)));
     socket.on('_tlsError' as never, (error: TlsError) => this.onError(error));
     socket.on('error', (error: TlsError) => this.onError(error));
-    const read = {
-      buffer: () => connection.nextReadBuffer(),
-      callback: (length: number) => {
-        connection.onRead(length);
-        return true;
-      },
-    };
-    if (!readInto(socket, read)) socket.on('data', (bytes: Buffer) => connection.onPrivateBytes(bytes));
+    socket.on('data', (bytes: Buffer) => connection.onPrivateBytes(bytes));
   }
 
   private staple(socket: TLSSocket, certificate: ServerCertificate): void {
