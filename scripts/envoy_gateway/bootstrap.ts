@@ -41,6 +41,8 @@ export function gatewayBootstrap(certificates: string, node: string, more: Json 
             typed_config: {
               '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
               common_tls_context: {
+                // Envoy Gateway speaks nothing older, and Envoy's clients nothing newer than 1.2 unless told.
+                tls_params: { tls_maximum_protocol_version: 'TLSv1_3' },
                 tls_certificates: [{ certificate_chain: file('tls.crt'), private_key: file('tls.key') }],
                 validation_context: { trusted_ca: file('ca.crt') },
               },

@@ -1,6 +1,8 @@
 /**
- * Runs a proxy under Envoy Gateway: `npm run xds:gateway -- [--binary envoy-gateway] [--proxy nuncio|envoy]`. Every kind of plain
- * route, then live changes under load that must lose nothing. Envoy Gateway takes the ports 18000 to 19003 of this machine.
+ * Runs a proxy under Envoy Gateway: `npm run xds:gateway -- [--binary envoy-gateway] [--proxy nuncio|envoy] [--record FILE]`. Every
+ * kind of plain route, then live changes under load that must lose nothing. `go install
+ * github.com/envoyproxy/gateway/cmd/envoy-gateway@v1.9.1` makes the binary, in five minutes. Envoy Gateway takes the ports 18000
+ * to 19003 of this machine.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,9 +18,15 @@ import { commands, expect, freePort } from '../xds_peers/context.ts';
 import { Traffic } from '../xds_peers/traffic.ts';
 import { gatewayBootstrap } from './bootstrap.ts';
 import * as manifests from './manifests.ts';
+import { recorded } from './recorded.ts';
 
 const { values: args } = parseArgs({
-  options: { binary: { type: 'string', default: 'envoy-gateway' }, proxy: { type: 'string', default: 'nuncio' } },
+  options: {
+    binary: { type: 'string', default: 'envoy-gateway' },
+    proxy: { type: 'string', default: 'nuncio' },
+    /** Where to keep what Envoy Gateway sent, as the proxy's /config_dump tells it. */
+    record: { type: 'string', default: '' },
+  },
 });
 
 const dir = mkdtempSync(path.join(tmpdir(), 'nuncio-gateway-'));
@@ -120,11 +128,19 @@ try {
   const rest = (name: string) => manifests.httpRoute('web', manifests.everyKind([manifests.backendRef(name)]), 'http');
   put('web', rest('blue'));
   children.push(await startGateway());
+  // It answers a proxy that comes before its first translation only after the next change.
+  await delay(3000);
   const bootstrap = gatewayBootstrap(path.join(home, 'certs'), 'proxy-1');
-  proxy = await startProxy(bootstrap, { command: commands[args.proxy], concurrency: 2, logLevel: 'warning' });
+  // Its access logs go to /dev/stdout, which Envoy cannot open where that is a socket, as Node's pipes are.
+  const command = ['sh', '-c', 'exec "$0" "$@" > /dev/null', ...commands[args.proxy]];
+  proxy = await startProxy(bootstrap, { command, concurrency: 2, logLevel: 'warning' });
   console.log(`serves after ${await answers(port, '/', 'blue')} ms`);
   await everyKindOfRoute(port, tcp);
   console.log('every kind of route is served');
+  if (args.record !== '') {
+    const dump = await proxy.admin('/config_dump?include_eds');
+    writeFileSync(args.record, recorded(dump.text, { HTTP: port, TCP: tcp, BLUE: blue, GREEN: green, READY: 19_003 }));
+  }
 
   await traffic.take();
   traffic.load(port);

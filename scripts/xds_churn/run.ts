@@ -29,6 +29,13 @@ function rss(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 }
 
+/** The last third of the run against the second, by more than a twentieth. */
+function grows(values: readonly number[]): boolean {
+  const third = Math.floor(values.length / 3);
+  const mean = (part: readonly number[]) => part.reduce((sum, value) => sum + value, 0) / part.length;
+  return third > 0 && mean(values.slice(-third)) > 1.05 * mean(values.slice(-2 * third, -third));
+}
+
 buildPlane();
 const random = new Random(Number(args.seed));
 const setting = new Setting({ transport: args.transport as 'delta', proxy: args.proxy, concurrency: 2 });
@@ -68,14 +75,15 @@ async function change(ports: readonly number[]): Promise<void> {
 
 try {
   await setting.start();
-  await setting.serve();
+  // What went is given back at the end of the drain time: that must come within the run.
+  await setting.serve({ args: ['--drain-time-s', '10'] });
   const ports: number[] = [];
   for (let i = 0; i < 8; i++) ports.push(await setting.traffic.upstream(`host${i}`));
   console.log(
-    `${args.proxy}, seed ${args.seed}: a change every ${pace} ms\n\n| s | changes | RSS MiB | stats |\n|---|---|---|---|`,
+    `${args.proxy}, seed ${args.seed}: a change every ${pace} ms\n\n| s | changes | RSS MiB | heap of the main thread MiB | statistics |\n|---|---|---|---|---|`,
   );
   const begin = performance.now();
-  const samples: number[] = [];
+  const samples: { rss: number; names: number }[] = [];
   const every = Math.max(5, Number(args.seconds) / 20) * 1000;
   let sampled = begin;
   while (performance.now() - begin < Number(args.seconds) * 1000) {
@@ -84,16 +92,20 @@ try {
     if (performance.now() - sampled < every) continue;
     sampled = performance.now();
     const { text } = await setting.proxy.admin('/stats');
-    samples.push(rss(setting.proxy.pid));
-    const seconds = Math.round((sampled - begin) / 1000);
-    console.log(`| ${seconds} | ${changes} | ${Math.round(samples.at(-1)!)} | ${text.split('\n').length} |`);
+    const { allocated } = JSON.parse((await setting.proxy.admin('/memory')).text) as { allocated: string };
+    const names = text.split('\n').length;
+    samples.push({ rss: rss(setting.proxy.pid), names });
+    const row = [(sampled - begin) / 1000, changes, samples.at(-1)!.rss, Number(allocated) / 2 ** 20, names];
+    console.log(`| ${row.map(Math.round).join(' | ')} |`);
   }
   const seen = await setting.traffic.take();
   const failures = [...seen.failures].map(([why, count]) => `${count} × ${why}`).join(', ');
   console.log(`\n${seen.answered} requests, worst ${seen.worst.toFixed(1)} ms, failed: ${failures || 'none'}`);
   const refused = setting.plane.refused();
   if (refused.length > 0) console.log(`refused: ${refused[0]}`);
-  process.exitCode = seen.failures.size > 0 ? 1 : 0;
+  const grown = (['rss', 'names'] as const).filter((what) => grows(samples.map((sample) => sample[what])));
+  console.log(grown.length > 0 ? `GROWS: ${grown.join(', ')}` : 'flat');
+  process.exitCode = seen.failures.size > 0 || grown.length > 0 ? 1 : 0;
 } finally {
   await setting.stop();
 }

@@ -51,17 +51,22 @@ export class Setting {
   }
 
   /** Clusters `a` (blue) and `b` (green), and the main listener with fetched routes to `a`; then load on it. */
-  async serve(): Promise<void> {
+  async serve(more: ProxyOptions = {}): Promise<void> {
+    await this.serveAgain();
+    await this.startProxy(undefined, more);
+    await this.serves(this.port, 'blue');
+    await this.traffic.take();
+    this.traffic.load(this.port);
+  }
+
+  /** The same as another version, e.g. by a control plane that was restarted and knows nothing. */
+  async serveAgain(): Promise<void> {
     await this.set({
       clusters: [edsCluster(this.transport, 'a'), edsCluster(this.transport, 'b')],
       endpoints: [assignment('a', [this.blue]), assignment('b', [this.green])],
       listeners: [listener(this.transport, 'main', this.port)],
       routes: [routes('routes', 'a')],
     });
-    await this.startProxy();
-    await this.serves(this.port, 'blue');
-    await this.traffic.take();
-    this.traffic.load(this.port);
   }
 
   async startProxy(config: Json = bootstrapFor(this.transport, this.plane), more: ProxyOptions = {}): Promise<void> {

@@ -79,6 +79,14 @@ async function appliedAfter(setting: Setting, cluster: string, name: string, beg
   return Math.round(since - begin);
 }
 
+/** A hundred clusters, evenly among all: they serve in the order in which their endpoints come. */
+async function allServe(setting: Setting, clusters: number, name: string): Promise<void> {
+  for (let i = 0; i < 100; i++) {
+    const cluster = `c${Math.floor((i * clusters) / 100)}`;
+    await waitFor(cluster, async () => (await answers(setting, cluster)) === name, { withinMs: 60_000, everyMs: 5 });
+  }
+}
+
 function told(label: string, { worst, p99, median, answered, failures }: Seen): string {
   const lost = [...failures].map(([why, count]) => `${count} × ${why}`).join(', ');
   return `${label}: ${answered} requests, median ${median.toFixed(1)}, p99 ${p99.toFixed(1)}, worst ${worst.toFixed(1)} ms${lost === '' ? '' : `, FAILED ${lost}`}`;
@@ -106,8 +114,10 @@ try {
   await setting.plane.set({ version: 'v1', generate });
   const built = Math.round(performance.now() - begin);
   const applied = await appliedAfter(setting, `c${clusters - 1}`, 'many', begin);
+  await allServe(setting, clusters, 'many');
+  const all = Math.round(performance.now() - begin);
   console.log(told('during the push', await setting.traffic.take()));
-  console.log(`push: control plane ${built} ms, serves after ${applied} ms`);
+  console.log(`push: control plane ${built} ms, the last cluster serves after ${applied} ms, all after ${all} ms`);
   await delay(3000);
   console.log(told('after the push', await setting.traffic.take()));
   const rss = memory(setting.proxy.pid);
@@ -123,6 +133,7 @@ try {
     await delay(500);
   }
   console.log(told('during the changes', await setting.traffic.take()));
+  console.log(`memory at the end: ${memory(setting.proxy.pid).now} MiB, most ${memory(setting.proxy.pid).most} MiB`);
   if (setting.plane.refused().length > 0) console.log(`refused: ${setting.plane.refused()[0]}`);
 } finally {
   // Lets a profiler of the process write what it has.

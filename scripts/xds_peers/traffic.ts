@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 
 export type ToTraffic =
   | { kind: 'upstream'; name: string; port: number }
-  | { kind: 'load'; port: number; lanes: number; pause: number }
+  | { kind: 'load'; port: number; lanes: number; pause: number; secure: boolean }
   /** Port 0: all. */
   | { kind: 'stop'; port: number }
   | { kind: 'take' };
@@ -42,8 +42,8 @@ export class Traffic {
   }
 
   /** Ten connections by turns, about 300 requests a second, every fifth lane with a new connection each time. */
-  load(port: number, lanes = 10, pause = 30): void {
-    this.post({ kind: 'load', port, lanes, pause });
+  load(port: number, { lanes = 10, pause = 30, secure = false } = {}): void {
+    this.post({ kind: 'load', port, lanes, pause, secure });
   }
 
   stopLoad(port = 0): void {

@@ -1,5 +1,6 @@
 /** The thread of `Traffic`: upstreams that answer with their name, and clients that note every answer and how long it took. */
 import net from 'node:net';
+import tls from 'node:tls';
 import { parentPort } from 'node:worker_threads';
 import type { FromTraffic, ToTraffic } from './traffic.ts';
 
@@ -12,6 +13,7 @@ class Lane {
   readonly listener: number;
   private readonly keepAlive: boolean;
   private readonly pause: number;
+  private readonly secure: boolean;
   private stopped = false;
   private socket: net.Socket | undefined;
   private buffer = '';
@@ -19,10 +21,11 @@ class Lane {
   private waiting = false;
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(listener: number, keepAlive: boolean, pause: number) {
+  constructor({ port: listener, pause, secure }: ToTraffic & { kind: 'load' }, keepAlive: boolean) {
     this.listener = listener;
     this.keepAlive = keepAlive;
     this.pause = pause;
+    this.secure = secure;
     this.next(Math.random() * pause);
   }
 
@@ -46,7 +49,8 @@ class Lane {
   }
 
   private connect(): net.Socket {
-    const socket = net.connect({ host: '127.0.0.1', port: this.listener, noDelay: true });
+    const where = { host: '127.0.0.1', port: this.listener, noDelay: true };
+    const socket = this.secure ? tls.connect({ ...where, rejectUnauthorized: false }) : net.connect(where);
     socket.setEncoding('latin1');
     socket.on('data', (text: string) => this.onData(text));
     socket.on('error', (error: NodeJS.ErrnoException) => this.onGone(socket, error.code ?? 'error'));
@@ -154,7 +158,7 @@ port.on('message', (message: ToTraffic) => {
     case 'load':
       for (let i = 0; i < message.lanes; i++) {
         // Every fifth lane takes a new connection for each request.
-        lanes.push(new Lane(message.port, i % 5 !== 4, message.pause));
+        lanes.push(new Lane(message, i % 5 !== 4));
       }
       break;
     case 'stop':
