@@ -17,7 +17,28 @@ export interface Probe {
  */
 export function probeAddress(address: Address): Promise<Probe> {
   if (isPipe(address)) return tryListening({ path: new UnixPath(address.text).bind });
-  return tryListening({ host: address.ip, port: address.port, exclusive: true });
+  return address.port === 0
+    ? findPort(address.ip)
+    : tryListening({ host: address.ip, port: address.port, exclusive: true });
+}
+
+/** Below the range that kernels take ports of outgoing connections from. */
+const lowestPort = 10_000;
+const portCount = 20_000;
+/** Apart for each process, as far as it goes. */
+let candidate = (process.pid * 61) % portCount;
+
+/**
+ * Until workers listen nobody holds a port that was found: one of the kernel's own would sooner or later go to a connection, or
+ * to another process that asks for any port, and SO_REUSEPORT would let both have it.
+ */
+async function findPort(host: string): Promise<Probe> {
+  for (let tries = 0; tries < portCount; tries++) {
+    candidate = (candidate + 1) % portCount;
+    const probe = await tryListening({ host, port: lowestPort + candidate, exclusive: true });
+    if (probe.error === '' || probe.error !== bindErrors['EADDRINUSE']) return probe;
+  }
+  return tryListening({ host, port: 0, exclusive: true });
 }
 
 function tryListening(options: ListenOptions): Promise<Probe> {
