@@ -7,7 +7,7 @@ import { after, test } from 'node:test';
 import { fromJson } from '@bufbuild/protobuf';
 import { type AnyMessage, messageType, registry } from '../../src/api/registry.ts';
 import { bootstrap, cluster, httpListener, type Json, loopback, route } from '../support/bootstrap.ts';
-import { ControlPlane, type DeltaRequest, type PlaneStream, type SotwRequest } from '../support/control_plane.ts';
+import { ControlPlane, type DeltaRequest, type SotwRequest } from '../support/control_plane.ts';
 import { type RunningProxy, startProxy } from '../support/proxy.ts';
 import { request } from '../support/raw_client.ts';
 import { adsBootstrap, ResourceServer, types } from '../support/resource_server.ts';
@@ -114,19 +114,28 @@ test('a control plane that goes takes nothing with it; the one that comes back i
   await waitFor('the change', async () => (await text(proxy)) === 'after', { withinMs: 10_000 });
 });
 
-test('a listener with a time to live stays while it is renewed, and drains when it is not', async () => {
+test('a listener with a time to live stays while it is renewed, and drains when it is not', async (t) => {
+  /** Seconds. */
+  const ttl = 2;
   const [lasting, mortal] = [directListener('lasting'), directListener('mortal')];
-  let listeners: PlaneStream | undefined;
+  let renewal: NodeJS.Timeout | undefined;
+  t.after(() => clearInterval(renewal));
   const typeUrl = `type.googleapis.com/${types.listener}`;
   const plane = await ControlPlane.start((stream, asked) => {
     const { typeUrl: wanted, responseNonce } = asked as DeltaRequest;
     if (responseNonce !== '') return;
     const added = [
       { name: 'lasting', version: '1', message: read(types.listener, lasting) },
-      { name: 'mortal', version: '1', message: read(types.listener, mortal), ttl: 1.5 },
+      { name: 'mortal', version: '1', message: read(types.listener, mortal), ttl },
     ];
     stream.respondDelta({ typeUrl: wanted, nonce: '1', added: wanted === typeUrl ? added : [] });
-    if (wanted === typeUrl) listeners = stream;
+    if (wanted !== typeUrl) return;
+    // From the first push on: a proxy that starts slowly must not lose it before it is looked at.
+    let nonce = 2;
+    renewal = setInterval(() => {
+      const renewed = [{ name: 'mortal', version: '1', message: undefined, ttl }];
+      stream.respondDelta({ typeUrl, nonce: String(nonce++), added: renewed });
+    }, 200);
   });
   running.push(() => plane.stop());
   const config = adsBootstrap(plane.port);
@@ -136,12 +145,11 @@ test('a listener with a time to live stays while it is renewed, and drains when 
   const names = async () =>
     (await proxy.admin('/listeners')).text.replace(/::.*/g, '').trim().split('\n').sort().join();
   const since = performance.now();
-  for (let i = 2; performance.now() - since < 2500; i++) {
-    const renewed = [{ name: 'mortal', version: '1', message: undefined, ttl: 1.5 }];
-    listeners!.respondDelta({ typeUrl, nonce: String(i), added: renewed });
+  while (performance.now() - since < 1500 * ttl) {
     assert.equal(await names(), 'lasting,mortal');
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
+  clearInterval(renewal);
   await waitFor('the end of one', async () => (await names()) === 'lasting');
   assert.equal(await text(proxy, 'lasting'), 'lasting');
   assert.equal(await proxy.stat('listener_manager.listener_removed'), 1);
