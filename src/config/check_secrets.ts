@@ -21,7 +21,7 @@ export function checkSecrets(root: AnyMessage, secrets: readonly Secret[], repor
     if (names.has(secret.name)) report.errorIn(secret, 'name', `duplicate static secret '${secret.name}'`);
     names.add(secret.name);
     const field = fields[secret.type.case ?? ''];
-    if (field === undefined) continue; // refused as not supported
+    if (field === undefined) continue; // what files and variables hold is checked everywhere, other kinds are not supported
     const at = (path: string) => (path === '' ? field : `${field}.${path}`);
     readSecret(secret.type, {
       error: (path, reason) => report.errorIn(secret, at(path), reason),

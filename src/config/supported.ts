@@ -131,7 +131,10 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   ],
   'extensions.transport_sockets.tls.v3.CertificateValidationContext.SystemRootCerts': ['*'],
   'extensions.transport_sockets.tls.v3.SubjectAltNameMatcher': ['san_type=EMAIL|DNS|URI|IP_ADDRESS matcher'],
-  'extensions.transport_sockets.tls.v3.Secret': ['name tls_certificate session_ticket_keys validation_context'],
+  'extensions.transport_sockets.tls.v3.Secret': [
+    'name tls_certificate session_ticket_keys validation_context generic_secret',
+  ],
+  'extensions.transport_sockets.tls.v3.GenericSecret': ['*'],
   'extensions.transport_sockets.tls.v3.SdsSecretConfig': ['name sds_config'],
 
   // HTTP connection manager

@@ -109,7 +109,10 @@ before(async () => {
     tlsListener('mounted', sds('mounted', 'sds.json')),
     tlsListener('swapped', sds('swapped', 'swapped.json')),
   ];
-  const secrets = [{ name: 'by-name', tls_certificate: certificateFiles(made['second']) }];
+  const secrets = [
+    { name: 'by-name', tls_certificate: certificateFiles(made['second']) },
+    { name: 'password', generic_secret: { secret: { inline_string: 'not to be told' } } },
+  ];
   const config = bootstrap(listeners, [], { node: { id: 'n', cluster: 'c' } });
   proxy = await startProxy(
     { ...config, static_resources: { ...(config['static_resources'] as Json), secrets } },
@@ -219,9 +222,10 @@ test('an open connection outlives the certificate it began with', async () => {
   socket.destroy();
 });
 
-test('private keys are shown nowhere, certificates are', async () => {
+test('private keys and passwords are shown nowhere, certificates are', async () => {
   const dump = (await proxy.admin('/config_dump')).text;
-  assert.doesNotMatch(dump, /PRIVATE KEY/);
+  assert.doesNotMatch(dump, /PRIVATE KEY|not to be told/);
+  assert.match(dump, /"name": "password"/);
   assert.match(dump, /static_secrets/);
   assert.match(dump, /"name": "mounted"/);
   const { certificates } = JSON.parse((await proxy.admin('/certs')).text) as {

@@ -10,6 +10,7 @@ import { RevocationLists } from './revocation_list.ts';
 
 type TlsCertificate = envoy.extensions.transport_sockets.tls.v3.TlsCertificate;
 type ValidationContext = envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext;
+type GenericSecret = envoy.extensions.transport_sockets.tls.v3.GenericSecret;
 type TicketKeys = envoy.extensions.transport_sockets.tls.v3.TlsSessionTicketKeys;
 type SecretContent = envoy.extensions.transport_sockets.tls.v3.Secret['type'];
 
@@ -40,6 +41,8 @@ export function readSecret(content: SecretContent, errors: SecretErrors): Secret
       return wrap('validationContext', readValidation(content.value, errors));
     case 'sessionTicketKeys':
       return wrap('sessionTicketKeys', readTicketKeys(content.value, errors));
+    case 'genericSecret':
+      return wrap('genericSecret', readGeneric(content.value, errors));
     default:
       errors.error('', `a secret of the kind '${content.case ?? 'none'}' is of no use here`);
       return undefined;
@@ -199,6 +202,21 @@ function readTicketKeys({ keys, ...rest }: TicketKeys, errors: SecretErrors): Ti
     return undefined;
   });
   return read.includes(undefined) ? undefined : { ...rest, keys: read as DataSource[] };
+}
+
+/** What filters read (passwords, tokens): any bytes will do, as long as they can be had. */
+function readGeneric(generic: GenericSecret, errors: SecretErrors): GenericSecret | undefined {
+  const bytes = read(generic.secret, 'secret', errors);
+  const secrets = Object.entries(generic.secrets).map(
+    ([key, source]) => [key, read(source, `secrets["${key}"]`, errors)] as const,
+  );
+  if (generic.secret !== undefined && bytes === undefined) return undefined;
+  if (secrets.some(([, each]) => each === undefined)) return undefined;
+  return {
+    ...generic,
+    ...(bytes === undefined ? {} : { secret: inline(bytes) }),
+    secrets: Object.fromEntries(secrets.map(([key, each]) => [key, inline(each!)])),
+  };
 }
 
 function read(source: DataSource | undefined, path: string, errors: SecretErrors): Buffer | undefined {

@@ -194,6 +194,8 @@ function sourcesOf(content: Content | undefined): DataSource[] {
         ? [content.value.trustedCa, content.value.crl]
         : content?.case === 'sessionTicketKeys'
           ? content.value.keys
-          : [];
+          : content?.case === 'genericSecret'
+            ? [content.value.secret, ...Object.values(content.value.secrets)]
+            : [];
   return all.filter((source) => source !== undefined);
 }
