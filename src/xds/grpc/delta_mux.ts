@@ -1,16 +1,14 @@
 /** Control path, step 3: delta over one gRPC stream: names subscribed and given up, resources added and removed, ACK and NACK. */
 import { create } from '@bufbuild/protobuf';
 import type { envoy } from '../../api/envoy_types.ts';
-import { decode, encode, messageType } from '../../api/registry.ts';
+import { encode, messageType } from '../../api/registry.ts';
 import { logger } from '../../common/log.ts';
 import { Slices } from '../../common/slices.ts';
 import { decodeDelta, rejectionText, sliceTime } from '../decode.ts';
 import type { DecodedResource, Rejection } from '../subscription.ts';
-import { TimeToLive } from '../time_to_live.ts';
-import { typeNameFor, typeUrlFor } from '../type_urls.ts';
-import type { Watch, WatchOwner } from '../watch.ts';
-import type { StreamProtocol } from './control_stream.ts';
-import { type MuxOptions, statusOf } from './sotw_mux.ts';
+import { typeUrlFor } from '../type_urls.ts';
+import type { Watch } from '../watch.ts';
+import { heldFor, Mux, type MuxOptions, statusOf, WatchedType } from './mux.ts';
 
 const log = logger('config');
 
@@ -21,24 +19,13 @@ interface Ack {
   readonly refused: string | undefined;
 }
 
-class DeltaType {
-  readonly typeName: string;
-  readonly watches = new Set<Watch>();
+class DeltaType extends WatchedType {
   /** Name → version of what we hold: told to a control plane that we reach anew, so that it sends only the difference. */
   readonly versions = new Map<string, string>();
-  /** What was accepted last by name, where names are asked for: it is not sent again to whoever asks a second time. */
-  readonly held = new Map<string, DecodedResource>();
   /** What this stream knows that we want. */
   readonly told = new Set<string>();
   readonly acks: Ack[] = [];
   firstSent = false;
-  queue: Promise<void> = Promise.resolve();
-  readonly ttl: TimeToLive;
-
-  constructor(typeName: string, onExpired: (name: string) => void) {
-    this.typeName = typeName;
-    this.ttl = new TimeToLive(onExpired);
-  }
 
   get wildcard(): boolean {
     for (const watch of this.watches) if (watch.names === undefined) return true;
@@ -52,62 +39,9 @@ class DeltaType {
   }
 }
 
-export class DeltaMux implements StreamProtocol, WatchOwner {
-  private readonly options: MuxOptions;
-  private readonly types = new Map<string, DeltaType>();
-  private readonly waiting = new Set<DeltaType>();
-  private open = false;
-  /** Which stream it is: the answer to a response of an earlier one is not for this one. */
-  private epoch = 0;
-  private firstSent = false;
-
+export class DeltaMux extends Mux<DeltaType, Response> {
   constructor(options: MuxOptions) {
-    this.options = options;
-  }
-
-  onWatchStarted(watch: Watch): void {
-    let type = this.types.get(watch.typeName);
-    if (type === undefined) {
-      const added = new DeltaType(watch.typeName, (name) => this.onExpired(added, name));
-      type = added;
-      this.types.set(watch.typeName, type);
-    }
-    type.watches.add(watch);
-    this.giveHeld(type, watch);
-    this.request(type);
-  }
-
-  onNamesChanged(watch: Watch): void {
-    const type = this.types.get(watch.typeName);
-    if (type !== undefined) this.request(type);
-  }
-
-  onWatchStopped(watch: Watch): void {
-    const type = this.types.get(watch.typeName);
-    if (type === undefined || !type.watches.delete(watch)) return;
-    this.request(type);
-  }
-
-  onStreamOpen(): void {
-    this.open = true;
-    this.epoch++;
-    this.firstSent = false;
-    for (const type of this.types.values()) {
-      type.told.clear();
-      type.acks.length = 0;
-      type.firstSent = false;
-      if (type.watches.size > 0) this.waiting.add(type);
-    }
-  }
-
-  onStreamClosed(): void {
-    this.open = false;
-    this.waiting.clear();
-    for (const type of this.types.values()) for (const watch of type.watches) watch.fail('gRPC stream closed');
-  }
-
-  get pending(): number {
-    return this.waiting.size;
+    super(options, 'envoy.service.discovery.v3.DeltaDiscoveryResponse');
   }
 
   nextRequest(): Uint8Array | undefined {
@@ -120,34 +54,18 @@ export class DeltaMux implements StreamProtocol, WatchOwner {
     return undefined;
   }
 
-  onMessage(bytes: Uint8Array): void {
-    let response: Response;
-    try {
-      response = decode('envoy.service.discovery.v3.DeltaDiscoveryResponse', bytes);
-    } catch (error) {
-      log.warn(`a response of the control plane is no DeltaDiscoveryResponse: ${(error as Error).message}`);
-      return;
-    }
-    const type = this.types.get(typeNameFor(response.typeUrl));
-    if (type === undefined) {
-      log.warn(`ignoring ${response.typeUrl}: nothing of this type was asked for`);
-      return;
-    }
-    const { epoch } = this;
-    type.queue = type.queue.then(() => this.take(type, response, epoch));
+  protected makeType(typeName: string): DeltaType {
+    const type: DeltaType = new DeltaType(typeName, (name) => this.onExpired(type, name));
+    return type;
   }
 
-  stop(): void {
-    for (const type of this.types.values()) type.ttl.clearAll();
+  protected resetType(type: DeltaType): void {
+    type.told.clear();
+    type.acks.length = 0;
+    type.firstSent = false;
   }
 
-  private request(type: DeltaType): void {
-    if (!this.open) return;
-    this.waiting.add(type);
-    this.options.kick();
-  }
-
-  private async take(type: DeltaType, response: Response, epoch: number): Promise<void> {
+  protected async take(type: DeltaType, response: Response, epoch: number): Promise<void> {
     const { systemVersionInfo: version, nonce } = response;
     if (response.controlPlane !== undefined) this.options.onIdentifier(response.controlPlane.identifier);
     const decoded = await decodeDelta(response.resources, type.typeName, version);
@@ -182,8 +100,8 @@ export class DeltaMux implements StreamProtocol, WatchOwner {
   }
 
   /** A cluster that takes the place of one of its name asks for the endpoints that one has. */
-  private giveHeld(type: DeltaType, watch: Watch): void {
-    const resources = [...(watch.names ?? [])].flatMap((name) => type.held.get(name) ?? []);
+  protected giveHeld(type: DeltaType, watch: Watch): void {
+    const resources = heldFor(type, watch);
     if (resources.length === 0) return;
     type.queue = type.queue.then(async () => void (await watch.deliverDelta(resources, [], '')));
   }
@@ -239,14 +157,11 @@ export class DeltaMux implements StreamProtocol, WatchOwner {
       type.versions.delete(name);
       type.held.delete(name);
     }
-    const { apiVersion, node, nodeOnFirstMessageOnly } = this.options;
-    const withNode = !this.firstSent || !nodeOnFirstMessageOnly;
-    this.firstSent = true;
     // Everything there is: the first request names nothing; beside other names the wish is spelt `*`.
     if (first && type.wildcard && subscribe.length > 0) subscribe.push('*');
     const message = create(messageType('envoy.service.discovery.v3.DeltaDiscoveryRequest'), {
-      node: withNode ? node : undefined,
-      typeUrl: typeUrlFor(type.typeName, apiVersion),
+      node: this.nodeToTell(),
+      typeUrl: typeUrlFor(type.typeName, this.options.apiVersion),
       resourceNamesSubscribe: subscribe,
       resourceNamesUnsubscribe: unsubscribe,
       initialResourceVersions: first ? this.heldVersions(type, wanted) : {},

@@ -1,38 +1,22 @@
 /** Control path, step 3: state of the world over one gRPC stream: requests, responses, ACK and NACK for each type on it. */
 import { create } from '@bufbuild/protobuf';
 import type { envoy } from '../../api/envoy_types.ts';
-import { decode, encode, messageType } from '../../api/registry.ts';
+import { encode, messageType } from '../../api/registry.ts';
 import { logger } from '../../common/log.ts';
 import { Slices } from '../../common/slices.ts';
 import { BackOff } from '../back_off.ts';
 import { decodeInSlices, KnownMessages, rejectionText, sliceTime } from '../decode.ts';
 import type { DecodedResource, Rejection } from '../subscription.ts';
-import { TimeToLive } from '../time_to_live.ts';
-import { typeNameFor, typeUrlFor } from '../type_urls.ts';
-import type { Watch, WatchOwner } from '../watch.ts';
-import type { StreamProtocol } from './control_stream.ts';
+import { typeUrlFor } from '../type_urls.ts';
+import type { Watch } from '../watch.ts';
+import { heldFor, Mux, type MuxOptions, statusOf, WatchedType } from './mux.ts';
 
 const log = logger('config');
 
 type Request = envoy.service.discovery.v3.DiscoveryRequest;
 type Response = envoy.service.discovery.v3.DiscoveryResponse;
 
-/** grpc status INTERNAL, which Envoy gives every refusal. */
-const internal = 13;
-
-export interface MuxOptions {
-  readonly node: envoy.config.core.v3.Node;
-  readonly nodeOnFirstMessageOnly: boolean;
-  readonly apiVersion: 'V2' | 'V3';
-  /** Tells the stream that something waits to be sent. */
-  readonly kick: () => void;
-  /** What the control plane calls itself. */
-  readonly onIdentifier: (identifier: string) => void;
-}
-
-class TypeState {
-  readonly typeName: string;
-  readonly watches = new Set<Watch>();
+class SotwType extends WatchedType {
   version = '';
   nonce = '';
   /** What the next request reports of the last response; undefined: nothing. */
@@ -40,21 +24,11 @@ class TypeState {
   /** The version that was refused last, and how often in a row. */
   refusedVersion = '';
   readonly known = new KnownMessages();
-  /** What was accepted last by name: control planes send nothing again to whoever asks a second time for the same name. */
-  readonly held = new Map<string, DecodedResource>();
-  /** Of those that are good for a time only: a response that renews one beside others has not taken it away. */
+  /** Of those held that are good for a time only: a response that renews one beside others has not taken it away. */
   readonly mortal = new Map<string, DecodedResource>();
   readonly refusals = new BackOff(200, 10_000, () => 1);
   /** A refusal that waits to be told. */
   refusalTimer: NodeJS.Timeout | undefined;
-  /** Responses are taken one after the other: the next one waits until the last is applied. */
-  queue: Promise<void> = Promise.resolve();
-  readonly ttl: TimeToLive;
-
-  constructor(typeName: string, onExpired: (name: string) => void) {
-    this.typeName = typeName;
-    this.ttl = new TimeToLive(onExpired);
-  }
 
   /** Undefined: everything there is. */
   get names(): string[] | undefined {
@@ -67,67 +41,9 @@ class TypeState {
   }
 }
 
-export class SotwMux implements StreamProtocol, WatchOwner {
-  private readonly options: MuxOptions;
-  private readonly types = new Map<string, TypeState>();
-  /** Types with something to say, in the order it came up. */
-  private readonly waiting = new Set<TypeState>();
-  private open = false;
-  /** Which stream it is: the answer to a response of an earlier one is not for this one. */
-  private epoch = 0;
-  private firstSent = false;
-
+export class SotwMux extends Mux<SotwType, Response> {
   constructor(options: MuxOptions) {
-    this.options = options;
-  }
-
-  // === subscriptions ===
-
-  onWatchStarted(watch: Watch): void {
-    let type = this.types.get(watch.typeName);
-    if (type === undefined) {
-      const added = new TypeState(watch.typeName, (name) => this.onExpired(added, name));
-      type = added;
-      this.types.set(watch.typeName, type);
-    }
-    type.watches.add(watch);
-    this.giveHeld(type, watch);
-    this.request(type);
-  }
-
-  onNamesChanged(watch: Watch): void {
-    const type = this.types.get(watch.typeName);
-    if (type !== undefined) this.request(type);
-  }
-
-  onWatchStopped(watch: Watch): void {
-    const type = this.types.get(watch.typeName);
-    if (type === undefined || !type.watches.delete(watch)) return;
-    this.request(type);
-  }
-
-  // === StreamProtocol ===
-
-  onStreamOpen(): void {
-    this.open = true;
-    this.epoch++;
-    this.firstSent = false;
-    for (const type of this.types.values()) {
-      clearTimeout(type.refusalTimer);
-      type.nonce = '';
-      type.refused = undefined;
-      if (type.watches.size > 0) this.waiting.add(type);
-    }
-  }
-
-  onStreamClosed(): void {
-    this.open = false;
-    this.waiting.clear();
-    for (const type of this.types.values()) for (const watch of type.watches) watch.fail('gRPC stream closed');
-  }
-
-  get pending(): number {
-    return this.waiting.size;
+    super(options, 'envoy.service.discovery.v3.DiscoveryResponse');
   }
 
   nextRequest(): Uint8Array | undefined {
@@ -138,39 +54,27 @@ export class SotwMux implements StreamProtocol, WatchOwner {
     return undefined;
   }
 
-  onMessage(bytes: Uint8Array): void {
-    let response: Response;
-    try {
-      response = decode('envoy.service.discovery.v3.DiscoveryResponse', bytes);
-    } catch (error) {
-      log.warn(`a response of the control plane is no DiscoveryResponse: ${(error as Error).message}`);
-      return;
-    }
-    const type = this.types.get(typeNameFor(response.typeUrl));
-    if (type === undefined || type.watches.size === 0) {
-      log.warn(`ignoring ${response.typeUrl}: nothing of this type was asked for`);
-      return;
-    }
-    const { epoch } = this;
-    type.queue = type.queue.then(() => this.take(type, response, epoch));
+  override stop(): void {
+    super.stop();
+    for (const type of this.types.values()) clearTimeout(type.refusalTimer);
   }
 
-  stop(): void {
-    for (const type of this.types.values()) {
-      type.ttl.clearAll();
-      clearTimeout(type.refusalTimer);
-    }
+  protected makeType(typeName: string): SotwType {
+    const type: SotwType = new SotwType(typeName, (name) => this.onExpired(type, name));
+    return type;
   }
 
-  // === inside ===
-
-  private request(type: TypeState): void {
-    if (!this.open) return;
-    this.waiting.add(type);
-    this.options.kick();
+  protected resetType(type: SotwType): void {
+    clearTimeout(type.refusalTimer);
+    type.nonce = '';
+    type.refused = undefined;
   }
 
-  private async take(type: TypeState, response: Response, epoch: number): Promise<void> {
+  protected override wantsResponse(type: SotwType): boolean {
+    return type.watches.size > 0;
+  }
+
+  protected async take(type: SotwType, response: Response, epoch: number): Promise<void> {
     const { versionInfo: version, nonce } = response;
     if (response.controlPlane !== undefined) this.options.onIdentifier(response.controlPlane.identifier);
     const { resources, heartbeats, rejections } = await decodeInSlices(
@@ -202,7 +106,7 @@ export class SotwMux implements StreamProtocol, WatchOwner {
   }
 
   /** Control planes send what is refused again at once, and refusing it at once would go round at full speed. */
-  private refuse(type: TypeState, version: string, text: string): void {
+  private refuse(type: SotwType, version: string, text: string): void {
     if (type.refusedVersion !== version) {
       type.refusedVersion = version;
       type.refusals.reset();
@@ -214,7 +118,7 @@ export class SotwMux implements StreamProtocol, WatchOwner {
     type.refusalTimer = setTimeout(() => this.request(type), type.refusals.next());
   }
 
-  private remember(type: TypeState, resources: readonly DecodedResource[]): void {
+  private remember(type: SotwType, resources: readonly DecodedResource[]): void {
     const wanted = new Set(type.names);
     for (const resource of resources) {
       type.ttl.set(resource.name, resource.ttl);
@@ -226,14 +130,14 @@ export class SotwMux implements StreamProtocol, WatchOwner {
   }
 
   /** A cluster that takes the place of one of its name asks for the endpoints that one has. */
-  private giveHeld(type: TypeState, watch: Watch): void {
-    const resources = [...(watch.names ?? [])].flatMap((name) => type.held.get(name) ?? []);
+  protected giveHeld(type: SotwType, watch: Watch): void {
+    const resources = heldFor(type, watch);
     if (resources.length === 0) return;
     type.queue = type.queue.then(async () => void (await watch.deliver(resources, type.version)));
   }
 
   /** Whoever asked for everything gets every response; the others only what they named, and nothing when there is none. */
-  private async deliver(type: TypeState, resources: DecodedResource[], version: string): Promise<Rejection[]> {
+  private async deliver(type: SotwType, resources: DecodedResource[], version: string): Promise<Rejection[]> {
     const byName = new Map(resources.map((resource) => [resource.name, resource]));
     const outcomes: Promise<Rejection[]>[] = [];
     const slices = new Slices(sliceTime);
@@ -253,31 +157,22 @@ export class SotwMux implements StreamProtocol, WatchOwner {
     return (await Promise.all(outcomes)).flat();
   }
 
-  private onExpired(type: TypeState, name: string): void {
+  private onExpired(type: SotwType, name: string): void {
     type.held.delete(name);
     type.mortal.delete(name);
     for (const watch of type.watches) if (watch.wants(name)) void watch.deliverDelta([], [name], type.version);
   }
 
-  private requestOf(type: TypeState): Uint8Array {
-    const { apiVersion, node, nodeOnFirstMessageOnly } = this.options;
-    const withNode = !this.firstSent || !nodeOnFirstMessageOnly;
-    this.firstSent = true;
+  private requestOf(type: SotwType): Uint8Array {
     const message = create(messageType('envoy.service.discovery.v3.DiscoveryRequest'), {
       versionInfo: type.version,
-      node: withNode ? node : undefined,
+      node: this.nodeToTell(),
       resourceNames: type.names ?? [],
-      typeUrl: typeUrlFor(type.typeName, apiVersion),
+      typeUrl: typeUrlFor(type.typeName, this.options.apiVersion),
       responseNonce: type.nonce,
       errorDetail: statusOf(type.refused),
     } as never) as unknown as Request;
     type.refused = undefined;
     return encode('envoy.service.discovery.v3.DiscoveryRequest', message);
   }
-}
-
-/** The error_detail of a NACK. */
-export function statusOf(refused: string | undefined): unknown {
-  if (refused === undefined) return undefined;
-  return create(messageType('google.rpc.Status'), { code: internal, message: refused } as never);
 }

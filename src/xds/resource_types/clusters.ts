@@ -3,7 +3,8 @@ import type { envoy } from '../../api/envoy_types.ts';
 import { logger } from '../../common/log.ts';
 import { Slices } from '../../common/slices.ts';
 import { sliceTime } from '../decode.ts';
-import type { DecodedResource, Rejection, SubscriptionCallbacks } from '../subscription.ts';
+import type { DecodedResource, Rejection } from '../subscription.ts';
+import { CollectionDiscovery, type CollectionTarget } from './collection.ts';
 import { validateInSlices } from './validate.ts';
 
 const log = logger('upstream');
@@ -11,55 +12,17 @@ const log = logger('upstream');
 type Cluster = envoy.config.cluster.v3.Cluster;
 
 /** The clusters of the process, as discovery changes them. */
-export interface ClusterTarget {
+export interface ClusterTarget extends CollectionTarget {
   /** Resolves when it is warm. */
   apply(message: Cluster, source: { dynamic: true; version: string }): Promise<void>;
   remove(name: string): void;
-  /** All there are, by name: whether discovery may change them. */
-  known(): ReadonlyMap<string, { readonly dynamic: boolean }>;
   /** What a cluster was given last. */
   latest(name: string): Cluster | undefined;
 }
 
-export class ClusterDiscovery implements SubscriptionCallbacks {
-  private readonly target: ClusterTarget;
-  private readonly onFirst: () => void;
-
-  /** `onFirst` is called when the first answer is applied and warm, or none came in time. */
-  constructor(target: ClusterTarget, onFirst: () => void) {
-    this.target = target;
-    this.onFirst = onFirst;
-  }
-
+export class ClusterDiscovery extends CollectionDiscovery<ClusterTarget> {
   /** The ACK waits until the clusters are warm, as Envoy's does. */
-  async onConfigUpdate(resources: readonly DecodedResource[], version: string): Promise<Rejection[]> {
-    const named = new Set(resources.map(({ name }) => name));
-    const removed = [...this.target.known()].filter(([name, { dynamic }]) => dynamic && !named.has(name));
-    return this.update(
-      resources,
-      removed.map(([name]) => name),
-      version,
-    );
-  }
-
-  async onDeltaUpdate(
-    added: readonly DecodedResource[],
-    removed: readonly string[],
-    version: string,
-  ): Promise<Rejection[]> {
-    const known = this.target.known();
-    return this.update(
-      added,
-      removed.filter((name) => known.get(name)?.dynamic === true),
-      version,
-    );
-  }
-
-  onConfigUpdateFailed(why: string): void {
-    if (why !== 'connection failure') this.onFirst();
-  }
-
-  private async update(
+  protected async update(
     resources: readonly DecodedResource[],
     removed: readonly string[],
     version: string,
