@@ -1,6 +1,6 @@
 /** Step 3 of the data path: a filter chain as compiled, and the set of those a listener has. */
 import type { ConnectionInfo, Metadata } from '../common/stream_info.ts';
-import type { TlsStarter } from '../net/connection.ts';
+import type { TlsStarter } from '../net/tls_starter.ts';
 import type { ReadFilterMaker } from '../spi/network_filter.ts';
 import type { Transport } from '../spi/transport_socket.ts';
 import type { ConnectionTaker } from '../spi/worker_context.ts';

@@ -2,10 +2,11 @@
 import { Socket, type SocketConnectOpts } from 'node:net';
 import { tick } from '../common/clock.ts';
 import type { Address } from '../common/stream_info.ts';
-import { Connection, type ConnectionCallbacks, type TlsStarter } from './connection.ts';
+import { Connection, type ConnectionCallbacks } from './connection.ts';
 import { runEvent } from './event.ts';
 import { readBufferFor } from './read_buffers.ts';
 import { roomForHost } from './socket_budget.ts';
+import type { TlsStarter } from './tls_starter.ts';
 
 /** TCP keepalive as the system takes it: seconds of silence, seconds between probes, probes without an answer. */
 export interface KeepAlive {

@@ -6,8 +6,11 @@ import type { Address, TlsInfo } from '../common/stream_info.ts';
 import { Timer } from '../common/timers.ts';
 import { nextConnectionId } from './connection_ids.ts';
 import { markDirty, runEvent, runLater } from './event.ts';
-import { type ReadLease, readBufferFor, releaseLease, takeLease, unpinLease } from './read_buffers.ts';
+import { lendLease, lendOwnBytes } from './lent_bytes.ts';
+import { Output, type OutputOwner } from './output.ts';
+import { type ReadLease, readBufferFor, releaseLease, takeLease } from './read_buffers.ts';
 import { countSocket } from './socket_budget.ts';
+import type { TlsHandshake, TlsStarter } from './tls_starter.ts';
 
 /** What a connection tells its owner. Bytes are lent for the call. `onClosed` comes exactly once and last. */
 export interface ConnectionCallbacks {
@@ -33,38 +36,9 @@ export interface ByteCounters {
   readonly waiting?: number;
 }
 
-/** Who sets up TLS on connections (src/net/tls): one object for all connections of a filter chain or a cluster. */
-export interface TlsStarter {
-  /** Makes the handshake of one connection; bytes the socket reads come to the answer until it has put a TLS socket in place. */
-  start(connection: Connection): TlsHandshake;
-}
-
-/** One handshake. It ends with `connection.onSecure()`, or with `connection.failTransport()`. */
-export interface TlsHandshake {
-  /** What the peer sent before a TLS socket was there; bytes are lent for the call. */
-  onBytes(bytes: Buffer, length: number): void;
-  /** The connection has closed before the handshake was done. */
-  onGone(): void;
-}
-
-/** Bodies up to this size are appended to the text of a head and leave in the same string. */
-const inlineBody = 2048;
-const slabSize = 64 * 1024;
-/** Private bytes from this size on are cheaper to hand over than to copy. */
-const handOverFrom = 8 * 1024;
-
-/** The lease the bytes of the current `onData` call lie in; undefined when they lie in the shared buffer. */
-let currentLease: ReadLease | undefined;
-/** Bytes of the current `onData` call that nobody else will write to. */
-let privateBytes: Buffer | undefined;
-/** A TLS socket tells a loop turn late that a write has left; only this many bytes (and more) are a peer that does not take them. */
-export const tlsHighWater = 64 * 1024;
-/** One slab for the thread: free again at once unless a socket could not take all of it. */
-let slab = Buffer.allocUnsafeSlow(slabSize);
-
 const DelayedClose = 0;
 
-export class Connection {
+export class Connection implements OutputOwner {
   readonly id: number;
   /** With TLS the one of the engine, once the client has said hello. */
   socket: Socket;
@@ -98,8 +72,6 @@ export class Connection {
   private detour = false;
   /** Until the handshake is over. */
   private handshake: TlsHandshake | undefined;
-  /** What waits for a TLS socket to be sent by. */
-  private held: Buffer[] | undefined;
   /** Bytes that were read and given back, in front of those to come. */
   private unreadBytes: Buffer | undefined;
   private startedTls = false;
@@ -107,8 +79,7 @@ export class Connection {
   private endAfterHandshake = false;
   /** The socket below TLS. */
   private readonly transport: Socket;
-  /** Bytes that were gathered before they must leave; at most the slab, less with a smaller buffer limit. */
-  private readonly gatherLimit: number;
+  private readonly output: Output;
   private readonly readBuffer: Buffer;
   /** What the gauge of waiting bytes holds of this connection. */
   private waiting = 0;
@@ -116,10 +87,6 @@ export class Connection {
   private lease: ReadLease | undefined;
   /** A buffer has been named to the socket. */
   private reading = false;
-  private pinned: ReadLease[] | undefined;
-  private text = '';
-  private slabUsed = 0;
-  private slabOwner: Buffer | undefined;
   private error = '';
   private closeTimer: Timer | undefined;
   private readonly drained = () => runEvent(this, onDrain);
@@ -132,7 +99,7 @@ export class Connection {
     this.bufferLimit = bufferLimit;
     countSocket(1);
     this.readBuffer = readBufferFor(bufferLimit);
-    this.gatherLimit = Math.min(slabSize, this.readBuffer.length);
+    this.output = new Output(this, this.readBuffer.length);
     this.listen(socket);
   }
 
@@ -155,7 +122,7 @@ export class Connection {
    */
   startTls(starter: TlsStarter): void {
     this.startedTls = true;
-    this.held = [];
+    this.output.hold();
     this.handshake = starter.start(this);
     this.detour = true;
   }
@@ -174,15 +141,14 @@ export class Connection {
   /** The handshake is done and the peer is who it must be. */
   onSecure(session: TlsInfo): void {
     if (this.isClosing) return;
-    const { held, socket } = this;
+    const { output, socket } = this;
     this.handshake = undefined;
-    this.held = undefined;
     this.detour = this.unreadBytes !== undefined;
     this.tls = session;
-    for (const bytes of held ?? []) socket.write(bytes);
+    output.release();
     if (this.pauses > 0) socket.pause();
     this.callbacks.onConnected?.();
-    if (this.blocked && this.isFull) socket.once('drain', this.drained);
+    if (this.blocked && output.isFull) socket.once('drain', this.drained);
     else if (this.blocked) this.onDrained();
     if (this.endAfterHandshake && !this.isClosing) this.endWrites();
   }
@@ -267,16 +233,16 @@ export class Connection {
   /** The `onread.callback` of the socket: `length` bytes are in the buffer that `nextReadBuffer` named last. */
   onRead(length: number): void {
     const { lease } = this;
-    currentLease = lease;
+    lendLease(lease);
     this.onBytes(lease === undefined ? this.readBuffer : lease.buffer, length);
-    currentLease = undefined;
+    lendLease(undefined);
   }
 
   /** Bytes in a buffer that is never written to again. */
   onPrivateBytes(bytes: Buffer): void {
-    privateBytes = bytes;
+    lendOwnBytes(bytes);
     this.onBytes(bytes, bytes.length);
-    privateBytes = undefined;
+    lendOwnBytes(undefined);
   }
 
   /** Bytes in a buffer that stays as it is for the call. */
@@ -290,58 +256,18 @@ export class Connection {
 
   /** Appends latin1 text (a head, chunk framing) to what the next flush sends. */
   writeText(text: string): void {
-    if (this.closing || this.closed) return;
-    if (this.slabUsed > 0) {
-      if (this.slabUsed + text.length <= slabSize) {
-        this.slabUsed += this.slabOwner!.latin1Write(text, this.slabUsed);
-        return;
-      }
-      this.flush();
-    }
-    this.text += text;
-    markDirty(this);
+    if (!this.isClosing) this.output.addText(text);
   }
 
   /** Appends body bytes that are lent to the caller: small ones are copied, large private ones handed over as they are. */
   writeBytes(bytes: Buffer, start: number, end: number): void {
-    if (this.closing || this.closed || start === end) return;
-    const length = end - start;
-    const { text } = this;
-    if (length >= handOverFrom && text === '' && this.slabUsed === 0 && isPrivate(bytes)) {
-      this.handOver(bytes, start, end);
-      return;
-    }
-    if (this.slabUsed === 0 && text.length + length <= inlineBody) {
-      this.text = text === '' ? bytes.latin1Slice(start, end) : text + bytes.latin1Slice(start, end);
-      markDirty(this);
-      return;
-    }
-    if (text.length + this.slabUsed + length <= this.gatherLimit) {
-      this.copyToSlab(bytes, start, end);
-      return;
-    }
-    this.handOver(bytes, start, end);
+    if (!this.isClosing && start !== end) this.output.addBytes(bytes, start, end);
   }
 
-  /** Sends what was gathered; one write. Called at the end of each event for every connection that wrote. */
+  /** Sends what was gathered; one write. Called at the end of each loop turn for every connection that wrote. */
   flush(): void {
     this.dirty = false;
-    if (this.closed) return;
-    if (this.slabUsed > 0) this.flushSlab();
-    else if (this.text !== '') {
-      const { text } = this;
-      this.text = '';
-      this.count(text.length);
-      if (this.held === undefined) this.socket.write(text, 'latin1');
-      else this.held.push(Buffer.from(text, 'latin1'));
-    } else return;
-    if (this.isFull) this.block();
-  }
-
-  /** The peer must take something before more is written. A TLS socket owns up to every write a loop turn late. */
-  private get isFull(): boolean {
-    if (this.held !== undefined) return this.held.length > 0;
-    return this.socket.writableLength >= (this.tls === undefined ? 1 : tlsHighWater);
+    if (!this.closed && this.output.send() && this.output.isFull) this.onFull();
   }
 
   /** Stops reading until as many `resumeReading()` calls have come. */
@@ -456,79 +382,26 @@ export class Connection {
     this.waiting = bytes;
   }
 
-  private copyToSlab(bytes: Buffer, start: number, end: number): void {
-    if (this.slabUsed === 0) {
-      // The slab is the thread's: whoever gathers in it flushes before the next one may.
-      slabHolder?.flush();
-      slabHolder = this;
-      this.slabOwner = slab;
-      if (this.text !== '') {
-        this.slabUsed = slab.latin1Write(this.text, 0);
-        this.text = '';
-      }
-    }
-    const target = this.slabOwner!;
-    this.slabUsed += bytes.copy(target, this.slabUsed, start, end);
+  // === OutputOwner ===
+
+  get encrypts(): boolean {
+    return this.tls !== undefined;
+  }
+
+  onGathered(): void {
     markDirty(this);
   }
 
-  private flushSlab(): void {
-    const used = this.slabUsed;
-    this.slabUsed = 0;
-    slabHolder = undefined;
-    this.count(used);
-    // What the socket still holds is no longer ours to write to.
-    if (this.send(slab.subarray(0, used))) slab = Buffer.allocUnsafeSlow(slabSize);
-  }
-
-  /** Writes to the socket; true when that goes on reading the bytes. TLS has encrypted them, unless a write is under way. */
-  private send(bytes: Buffer): boolean {
-    const { socket, held } = this;
-    if (held !== undefined) {
-      held.push(Buffer.from(bytes));
-      return false;
-    }
-    const encrypts = this.tls !== undefined && socket.writableLength === 0;
-    socket.write(bytes);
-    return !encrypts && socket.writableLength > 0;
-  }
-
-  private handOver(bytes: Buffer, start: number, end: number): void {
-    const { socket } = this;
-    const encrypts = this.tls !== undefined && socket.writableLength === 0;
-    // A TLS socket tells too late when a lease would be free again.
-    const kept = encrypts || (this.tls === undefined ? isPrivate(bytes) : bytes === privateBytes);
-    const piece = kept ? bytes.subarray(start, end) : Buffer.from(bytes.subarray(start, end));
-    const gathered = this.slabUsed > 0 || this.text !== '';
-    if (gathered) socket.cork();
-    this.flush();
-    this.count(piece.length);
-    if (this.held === undefined) socket.write(piece);
-    else this.held.push(Buffer.from(piece));
-    if (gathered) socket.uncork();
-    if (this.held === undefined && this.tls === undefined && socket.writableLength > 0) this.pin(bytes);
-    if (this.isFull) this.block();
-  }
-
-  /** The socket goes on reading these bytes: their buffer is not used again until it has drained. */
-  private pin(bytes: Buffer): void {
-    const lease = currentLease;
-    if (lease === undefined || lease.buffer !== bytes) return;
-    lease.pins++;
-    this.pinned ??= [];
-    this.pinned.push(lease);
-  }
-
-  private count(bytes: number): void {
+  onSent(bytes: number): void {
     const { counters } = this;
     if (counters !== undefined) counters.stats[counters.sent] += bytes;
   }
 
-  private block(): void {
+  onFull(): void {
     this.noteWaiting(this.socket.writableLength);
     if (this.blocked) return;
     this.blocked = true;
-    if (this.held === undefined) this.socket.once('drain', this.drained);
+    if (!this.output.isHeld) this.socket.once('drain', this.drained);
     this.callbacks.onBlocked();
   }
 
@@ -536,18 +409,11 @@ export class Connection {
     this.peerEnded = true;
   }
 
-  unpin(): void {
-    const { pinned } = this;
-    if (pinned === undefined) return;
-    this.pinned = undefined;
-    for (const lease of pinned) unpinLease(lease);
-  }
-
   /** Everything has left. */
   onDrained(): void {
     this.blocked = false;
     this.noteWaiting(0);
-    this.unpin();
+    this.output.unpin();
     if (!this.closing) this.callbacks.onWritable();
     else if (this.closeTimer !== undefined) {
       if (this.closeDelay === 0) this.socket.destroy();
@@ -561,22 +427,16 @@ export class Connection {
     this.closed = true;
     countSocket(-1);
     this.noteWaiting(0);
-    if (slabHolder === this) slabHolder = undefined;
     this.closeTimer?.stop();
-    this.text = '';
-    this.slabUsed = 0;
-    this.unpin();
+    this.output.drop();
     if (this.lease !== undefined) releaseLease(this.lease);
     this.lease = undefined;
     this.unreadBytes = undefined;
-    this.held = undefined;
     this.handshake?.onGone();
     this.handshake = undefined;
     this.callbacks.onClosed(this.closing && !this.peerEnded, this.error);
   }
 }
-
-let slabHolder: Connection | undefined;
 
 function onData(connection: Connection, bytes: Buffer, length: number): void {
   if (!connection.isClosing) connection.callbacks.onData(bytes, 0, length);
@@ -584,11 +444,6 @@ function onData(connection: Connection, bytes: Buffer, length: number): void {
 
 function onHandshakeBytes(connection: Connection, bytes: Buffer, length: number): void {
   connection.onHandshakeBytes(bytes, length);
-}
-
-/** True when the bytes lie where nobody writes until they have left. */
-function isPrivate(bytes: Buffer): boolean {
-  return bytes === privateBytes || (currentLease !== undefined && currentLease.buffer === bytes);
 }
 
 function onEnd(connection: Connection): void {

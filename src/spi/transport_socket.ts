@@ -1,7 +1,7 @@
 /** What a transport socket is made from on a worker: the contract between listeners or clusters and the extensions that secure connections. */
 import type { envoy } from '../api/envoy_types.ts';
 import type { TlsConnector } from '../net/connect.ts';
-import type { TlsStarter } from '../net/connection.ts';
+import type { TlsStarter } from '../net/tls_starter.ts';
 import type { StatsStore } from './stats.ts';
 
 type Secret = envoy.extensions.transport_sockets.tls.v3.Secret;

@@ -11,7 +11,7 @@ import { downstreamType, upstreamType } from '../common/tls/secret_refs.ts';
 import { factoryByType } from '../extensions/registry.ts';
 import { ClusterGrpcClient } from '../grpc/grpc_client.ts';
 import type { TlsConnector } from '../net/connect.ts';
-import type { TlsStarter } from '../net/connection.ts';
+import type { TlsStarter } from '../net/tls_starter.ts';
 import { compileRouteConfiguration, type RouteTable } from '../router/route_table.ts';
 import { ScopedRouteTables } from '../router/scoped_routes.ts';
 import { routeKey, scopedRoutesKey } from '../snapshot/layout.ts';

@@ -4,8 +4,10 @@ import { type ClientHello, ClientHelloReader, HelloStatus } from '../../../nativ
 import { tick } from '../../common/clock.ts';
 import { connectionTag, logger } from '../../common/log.ts';
 import { tlsGroups } from '../../common/tls/tls_groups.ts';
-import { type Connection, type TlsHandshake, tlsHighWater } from '../connection.ts';
+import type { Connection } from '../connection.ts';
 import { runEvent } from '../event.ts';
+import { tlsHighWater } from '../output.ts';
+import type { TlsHandshake } from '../tls_starter.ts';
 import { suiteOrder } from './cipher_suites.ts';
 import { chainError, stapleOcsp, tellErrors } from './engine.ts';
 import { failureReason, isMissingCertificate, type TlsError } from './failure_reason.ts';

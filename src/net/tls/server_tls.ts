@@ -1,6 +1,7 @@
 /** TLS towards clients (step 3 of the data path): one object a filter chain; what it is made of may change while it serves. */
 import type { X509Certificate } from 'node:crypto';
-import type { Connection, TlsHandshake, TlsStarter } from '../connection.ts';
+import type { Connection } from '../connection.ts';
+import type { TlsHandshake, TlsStarter } from '../tls_starter.ts';
 import { readCertificates } from './secure_contexts.ts';
 import { ServerCertificates } from './server_certificates.ts';
 import { ServerHandshake } from './server_handshake.ts';
