@@ -1,6 +1,5 @@
 /** Health discovery (HDS): checks hosts on behalf of a management server and tells it what it found (main thread). */
 import { create } from '@bufbuild/protobuf';
-import { GrpcStatus } from '../../native-free/grpc/status.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { type AnyMessage, decode, encode, messageType } from '../api/registry.ts';
 import { durationMs } from '../common/duration.ts';
@@ -9,8 +8,7 @@ import { defineLayout } from '../common/stats/layout.ts';
 import { checkResource, reasonsOf } from '../config/check_resource.ts';
 import type { HealthChecker } from '../health/health_checker.ts';
 import { HealthFlag, HostWord, healthOfFlags, hostBase, makeWords } from '../snapshot/layout.ts';
-import type { BackOff } from '../xds/back_off.ts';
-import type { GrpcChannel, GrpcStream } from '../xds/grpc/channel.ts';
+import { LastingStream, type StreamOwner, type StreamParts } from '../xds/grpc/lasting_stream.ts';
 import { type KnownHost, knownHosts, memberKey } from './known_hosts.ts';
 
 const log = logger('upstream');
@@ -31,10 +29,8 @@ const http = 0;
 /** envoy.config.core.v3.HealthStatus. */
 const status = { healthy: 1, unhealthy: 2, timeout: 4, degraded: 5 } as const;
 
-export interface HealthDiscoveryParts {
-  readonly channel: GrpcChannel;
+export interface HealthDiscoveryParts extends Omit<StreamParts, 'method'> {
   readonly node: envoy.config.core.v3.Node;
-  readonly backOff: BackOff;
   /** Slots of `hds_delegate.` */
   readonly stats: Float64Array;
   readonly makeChecker: (cluster: ClusterMessage, words: Int32Array) => HealthChecker;
@@ -49,34 +45,28 @@ interface CheckedCluster {
   readonly localities: ClusterCheck['localityEndpoints'];
 }
 
-export class HealthDiscovery {
+export class HealthDiscovery implements StreamOwner {
   private readonly parts: HealthDiscoveryParts;
   /** Words of its own: the hosts are none of this process' clusters. */
   private readonly words = new Int32Array(makeWords());
   private readonly slots = new Map<string, number>();
   private clusters: CheckedCluster[] = [];
   private latest = '';
-  private stream: GrpcStream | undefined;
-  private retry: NodeJS.Timeout | undefined;
+  private readonly stream: LastingStream;
   private timer: NodeJS.Timeout | undefined;
-  private stopped = false;
 
   constructor(parts: HealthDiscoveryParts) {
     this.parts = parts;
+    this.stream = new LastingStream({ ...parts, method }, this);
     const { stats } = parts;
     for (let i = 0; i < stats.length; i++) stats[i] += 0;
   }
 
   start(): void {
-    if (this.stopped) return;
-    this.stream = this.parts.channel.open(method, {
-      onMessage: (bytes) => this.onMessage(bytes),
-      onClosed: (code, message) => this.onClosed(code, message),
-    });
-    if (this.stream === undefined) {
-      this.onClosed(GrpcStatus.Unavailable, 'no healthy upstream');
-      return;
-    }
+    this.stream.start();
+  }
+
+  onStreamOpen(): void {
     const capability = create(messageType('envoy.service.health.v3.Capability'), {
       healthCheckProtocols: [http],
     } as never);
@@ -89,15 +79,13 @@ export class HealthDiscovery {
   }
 
   stop(): void {
-    this.stopped = true;
-    clearTimeout(this.retry);
     clearInterval(this.timer);
-    this.stream?.close();
+    this.stream.stop();
     for (const { checker } of this.clusters) checker.stop();
   }
 
-  private onMessage(bytes: Uint8Array): void {
-    const { stats, backOff } = this.parts;
+  onMessage(bytes: Uint8Array): void {
+    const { stats } = this.parts;
     let specifier: Specifier;
     try {
       specifier = decode('envoy.service.health.v3.HealthCheckSpecifier', bytes) as unknown as Specifier;
@@ -105,7 +93,6 @@ export class HealthDiscovery {
       log.warn(`a response of the health discovery service cannot be read: ${(error as Error).message}`);
       return;
     }
-    backOff.reset();
     stats[HDS_DELEGATE.slot.requests]++;
     const text = Buffer.from(bytes).toString('latin1');
     if (text !== this.latest) {
@@ -192,20 +179,14 @@ export class HealthDiscovery {
 
   private send(request: unknown): void {
     const message = create(messageType(requestType), { requestType: request } as never);
-    this.stream?.send(encode(requestType, message as never));
+    this.stream.send(encode(requestType, message as never));
   }
 
   /** Checks go on meanwhile. */
-  private onClosed(code: number, message: string): void {
-    if (this.stopped) return;
-    const { stats, backOff } = this.parts;
+  onStreamClosed(code: number, message: string, wait: number): void {
     clearInterval(this.timer);
-    this.stream = undefined;
-    stats[HDS_DELEGATE.slot.errors]++;
-    const wait = backOff.next();
+    this.parts.stats[HDS_DELEGATE.slot.errors]++;
     log.warn(`health discovery stream closed: ${code}, ${message}, again in ${wait} ms`);
-    this.retry = setTimeout(() => this.start(), wait);
-    this.retry.unref();
   }
 }
 

@@ -1,13 +1,11 @@
 /** Load reports (LRS): tells a management server every so often what each cluster, locality and endpoint had to do (main thread). */
 import { create } from '@bufbuild/protobuf';
-import { GrpcStatus } from '../../native-free/grpc/status.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { decode, encode, messageType } from '../api/registry.ts';
 import { durationMs } from '../common/duration.ts';
 import { logger } from '../common/log.ts';
 import { defineLayout } from '../common/stats/layout.ts';
-import type { BackOff } from './back_off.ts';
-import type { GrpcChannel, GrpcStream } from './grpc/channel.ts';
+import { LastingStream, type StreamOwner, type StreamParts } from './grpc/lasting_stream.ts';
 
 const log = logger('upstream');
 
@@ -43,10 +41,8 @@ export interface ClusterLoad {
   readonly hosts: readonly HostLoad[];
 }
 
-export interface LoadReporterParts {
-  readonly channel: GrpcChannel;
+export interface LoadReporterParts extends Omit<StreamParts, 'method'> {
   readonly node: envoy.config.core.v3.Node;
-  readonly backOff: BackOff;
   /** Slots of `load_reporter.` */
   readonly stats: Float64Array;
   readonly clusters: () => readonly ClusterLoad[];
@@ -59,49 +55,43 @@ interface Reported {
   readonly issued: number;
 }
 
-export class LoadReporter {
+export class LoadReporter implements StreamOwner {
   private readonly parts: LoadReporterParts;
-  private stream: GrpcStream | undefined;
-  private retry: NodeJS.Timeout | undefined;
+  private readonly stream: LastingStream;
   private timer: NodeJS.Timeout | undefined;
   private asked: Response | undefined;
   /** When the clusters in question were first asked for, or reported last; `performance.now()`. */
   private since = new Map<string, number>();
   private reported = new Map<string, Reported>();
-  private stopped = false;
 
   constructor(parts: LoadReporterParts) {
     this.parts = parts;
+    this.stream = new LastingStream({ ...parts, method }, this);
     const { stats } = parts;
     for (let i = 0; i < stats.length; i++) stats[i] += 0;
   }
 
   start(): void {
-    if (this.stopped) return;
-    this.stream = this.parts.channel.open(method, {
-      onMessage: (bytes) => this.onMessage(bytes),
-      onClosed: (status, message) => this.onClosed(status, message),
-    });
-    if (this.stream === undefined) this.onClosed(GrpcStatus.Unavailable, 'no healthy upstream');
-    else this.send([]);
+    this.stream.start();
   }
 
   stop(): void {
-    this.stopped = true;
-    clearTimeout(this.retry);
     clearTimeout(this.timer);
-    this.stream?.close();
+    this.stream.stop();
   }
 
-  private onMessage(bytes: Uint8Array): void {
-    const { stats, backOff } = this.parts;
+  onStreamOpen(): void {
+    this.send([]);
+  }
+
+  onMessage(bytes: Uint8Array): void {
+    const { stats } = this.parts;
     try {
       this.asked = decode('envoy.service.load_stats.v3.LoadStatsResponse', bytes) as unknown as Response;
     } catch (error) {
       log.warn(`a response of the load reporting service cannot be read: ${(error as Error).message}`);
       return;
     }
-    backOff.reset();
     stats[LOAD_REPORTER.slot.responses]++;
     log.debug(`load reports: ${this.asked.sendAllClusters ? 'all clusters' : this.asked.clusters.join(', ')}`);
     // What was counted before it was asked for is of no interest; clusters that were asked for already go on.
@@ -193,27 +183,22 @@ export class LoadReporter {
   }
 
   private send(clusterStats: readonly ClusterStats[]): void {
-    if (this.stream === undefined) return;
+    if (!this.stream.isOpen) return;
     const fields = { node: this.parts.node, clusterStats };
     const message = create(messageType('envoy.service.load_stats.v3.LoadStatsRequest'), fields as never);
     this.stream.send(encode('envoy.service.load_stats.v3.LoadStatsRequest', message as never));
     this.parts.stats[LOAD_REPORTER.slot.requests]++;
   }
 
-  private onClosed(status: number, message: string): void {
-    if (this.stopped) return;
-    const { stats, backOff } = this.parts;
+  onStreamClosed(status: number, message: string, wait: number): void {
+    const { stats } = this.parts;
     clearTimeout(this.timer);
-    this.stream = undefined;
     this.asked = undefined;
     this.since = new Map();
     this.reported = new Map();
     stats[LOAD_REPORTER.slot.errors]++;
     stats[LOAD_REPORTER.slot.retries]++;
-    const wait = backOff.next();
     log.warn(`load reporting stream closed: ${status}, ${message}, again in ${wait} ms`);
-    this.retry = setTimeout(() => this.start(), wait);
-    this.retry.unref();
   }
 }
 

@@ -1,7 +1,7 @@
 /** When certificates expire, as gauges: `<scope>ssl.certificate.<name>.expiration_unix_time_seconds`. */
 import { createHash, type X509Certificate } from 'node:crypto';
 import type { StatsStore } from '../../spi/stats.ts';
-import { certificatesOf, leafOf } from './loaded_certificates.ts';
+import { certificateSource, certificatesOf, leafOf } from './loaded_certificates.ts';
 import type { SecretInUse, TlsContextInUse } from './secret_set.ts';
 
 const dayMs = 24 * 3_600_000;
@@ -39,12 +39,7 @@ export class CertificateGauges {
 
 /** Envoy hashes what is written in place; a file's name is not part of it. */
 function nameHash({ configured }: SecretInUse): string {
-  const source =
-    configured?.case === 'tlsCertificate'
-      ? configured.value.certificateChain
-      : configured?.case === 'validationContext'
-        ? configured.value.trustedCa
-        : undefined;
+  const source = certificateSource(configured);
   const hash = createHash('sha256');
   if (source?.specifier.case === 'inlineString') hash.update(source.specifier.value);
   else if (source?.specifier.case === 'inlineBytes') hash.update(source.specifier.value);

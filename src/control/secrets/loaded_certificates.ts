@@ -1,17 +1,18 @@
 /** The certificates in secrets that were read. */
 import type { X509Certificate } from 'node:crypto';
-import { sourceName } from '../../common/tls/data_source.ts';
+import { type DataSource, sourceName } from '../../common/tls/data_source.ts';
 import { parseCertificates } from '../../common/tls/read_secret.ts';
 import type { SecretInUse } from './secret_set.ts';
 
+/** Where the certificates of a secret are: the chain of a certificate, the authorities of a validation context. */
+export function certificateSource(secret: SecretInUse['configured']): DataSource | undefined {
+  if (secret?.case === 'tlsCertificate') return secret.value.certificateChain;
+  return secret?.case === 'validationContext' ? secret.value.trustedCa : undefined;
+}
+
 /** Of a certificate its chain, the certificate itself first; of a validation context its authorities. */
 export function certificatesOf({ content }: SecretInUse): readonly X509Certificate[] {
-  const source =
-    content?.case === 'tlsCertificate'
-      ? content.value.certificateChain
-      : content?.case === 'validationContext'
-        ? content.value.trustedCa
-        : undefined;
+  const source = certificateSource(content);
   if (source?.specifier.case !== 'inlineBytes') return [];
   const { value } = source.specifier;
   let known = parsed.get(value);
@@ -31,12 +32,7 @@ export function leafOf(secret: SecretInUse): X509Certificate | undefined {
 /** With the file it came from, as /certs shows it: the first of a chain, the first of the authorities. */
 export function loadedCertificates(secret: SecretInUse): { path: string; certificate: X509Certificate }[] {
   const { configured } = secret;
-  const source =
-    configured?.case === 'tlsCertificate'
-      ? configured.value.certificateChain
-      : configured?.case === 'validationContext'
-        ? configured.value.trustedCa
-        : undefined;
+  const source = certificateSource(configured);
   const leaf = leafOf(secret);
   return leaf === undefined ? [] : [{ path: sourceName(source), certificate: leaf }];
 }

@@ -1,8 +1,7 @@
-/** Control path, step 3: a stream to a control plane that is opened again whenever it ends, and asked no faster than allowed. */
+/** Control path, step 3: the discovery stream to a control plane, asked no faster than allowed. */
 import { logger } from '../../common/log.ts';
-import type { BackOff } from '../back_off.ts';
 import { CONTROL_PLANE } from '../stats.ts';
-import type { GrpcChannel, GrpcStream } from './channel.ts';
+import { LastingStream, type StreamOwner, type StreamParts } from './lasting_stream.ts';
 import type { TokenBucket } from './token_bucket.ts';
 
 const log = logger('config');
@@ -20,60 +19,39 @@ export interface StreamProtocol {
   readonly pending: number;
 }
 
-export interface ControlStreamParts {
-  readonly channel: GrpcChannel;
-  readonly method: string;
+export interface ControlStreamParts extends StreamParts {
   readonly protocol: StreamProtocol;
-  readonly backOff: BackOff;
   readonly bucket: TokenBucket | undefined;
   /** Slots of `control_plane.`. */
   readonly stats: Float64Array;
 }
 
-export class ControlStream {
+export class ControlStream implements StreamOwner {
   private readonly parts: ControlStreamParts;
-  private stream: GrpcStream | undefined;
-  private retry: NodeJS.Timeout | undefined;
+  private readonly stream: LastingStream;
   private drainTimer: NodeJS.Timeout | undefined;
   private scheduled = false;
-  private stopped = false;
   /** The last failure that was logged: a control plane that stays away is named once, not every second. */
   private told = '';
 
   constructor(parts: ControlStreamParts) {
     this.parts = parts;
+    this.stream = new LastingStream(parts, this);
     parts.stats[CONTROL_PLANE.slot.connected_state] = 0;
     parts.stats[CONTROL_PLANE.slot.pending_requests] += 0;
   }
 
   get open(): boolean {
-    return this.stream !== undefined;
+    return this.stream.isOpen;
   }
 
   start(): void {
-    const { channel, method, protocol, stats } = this.parts;
-    if (this.stopped) return;
-    this.retry = undefined;
-    this.stream = channel.open(method, {
-      onMessage: (bytes) => {
-        this.parts.backOff.reset();
-        this.told = '';
-        stats[CONTROL_PLANE.slot.connected_state] = 1;
-        protocol.onMessage(bytes);
-      },
-      onClosed: (status, message) => this.onClosed(status, message),
-    });
-    if (this.stream === undefined) {
-      this.onClosed(14, 'no healthy upstream');
-      return;
-    }
-    protocol.onStreamOpen();
-    this.kick();
+    this.stream.start();
   }
 
   /** Something waits to be sent: it goes out with everything else of this turn. */
   kick(): void {
-    if (this.scheduled || this.stream === undefined) return;
+    if (this.scheduled || !this.stream.isOpen) return;
     this.scheduled = true;
     setImmediate(() => {
       this.scheduled = false;
@@ -82,17 +60,14 @@ export class ControlStream {
   }
 
   stop(): void {
-    this.stopped = true;
-    clearTimeout(this.retry);
     clearTimeout(this.drainTimer);
-    this.stream?.close();
-    this.stream = undefined;
+    this.stream.stop();
   }
 
   private drain(): void {
     const { bucket, protocol, stats } = this.parts;
     if (this.drainTimer !== undefined) return;
-    while (this.stream !== undefined && protocol.pending > 0) {
+    while (this.stream.isOpen && protocol.pending > 0) {
       const wait = bucket?.take() ?? 0;
       if (wait > 0) {
         stats[CONTROL_PLANE.slot.rate_limit_enforced]++;
@@ -110,19 +85,28 @@ export class ControlStream {
     stats[CONTROL_PLANE.slot.pending_requests] = 0;
   }
 
-  private onClosed(status: number, message: string): void {
-    if (this.stopped) return;
-    const { protocol, method, backOff, stats } = this.parts;
-    this.stream = undefined;
+  // === StreamOwner ===
+
+  onStreamOpen(): void {
+    this.parts.protocol.onStreamOpen();
+    this.kick();
+  }
+
+  onMessage(bytes: Uint8Array): void {
+    this.told = '';
+    this.parts.stats[CONTROL_PLANE.slot.connected_state] = 1;
+    this.parts.protocol.onMessage(bytes);
+  }
+
+  onStreamClosed(status: number, message: string, wait: number): void {
+    const { protocol, method, stats } = this.parts;
     clearTimeout(this.drainTimer);
     this.drainTimer = undefined;
     stats[CONTROL_PLANE.slot.connected_state] = 0;
     const told = `${status} ${message}`;
-    const wait = backOff.next();
     if (this.told !== told) log.warn(`${method.slice(1)} gRPC config stream closed: ${status}, ${message}`);
     else log.debug(`${method.slice(1)} gRPC config stream closed: ${status}, ${message}, again in ${wait} ms`);
     this.told = told;
-    this.retry = setTimeout(() => this.start(), wait);
     protocol.onStreamClosed();
   }
 }
