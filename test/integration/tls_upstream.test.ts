@@ -109,6 +109,11 @@ before(async () => {
     to('unverified', host.port, {}),
     to('wrong_ca', host.port, { validation_context: { trusted_ca: { filename: made['stranger'].certFile } } }),
     to('wrong_san', host.port, named('other.test')),
+    to('wrong_san_13', host.port, { ...named('other.test'), ...tls13 }),
+    to('wrong_ca_13', host.port, {
+      validation_context: { trusted_ca: { filename: made['stranger'].certFile } },
+      ...tls13,
+    }),
     to('wildcard', host.port, named('x.wild.test')),
     to('tls13', host.port, { ...trust, ...tls13 }, { sni: 'host.test', max_session_keys: 4 }),
     to('mutual', strict.port, { ...trust, tls_certificates: [certificateFiles(made['client'])] }),
@@ -241,6 +246,14 @@ for (const [name, counter, reason] of failures) {
     assert.match(text, reason);
     assert.equal(await proxy.stat(`cluster.${name}.ssl.${counter}`), 1);
     assert.equal(await proxy.stat(`cluster.${name}.upstream_cx_connect_fail`), 1);
+  });
+}
+
+for (const name of ['wrong_ca', 'wrong_san', 'wrong_san_13', 'wrong_ca_13']) {
+  test(`${name}: a refused certificate stays refused, its session is never resumed`, async () => {
+    for (let i = 0; i < 4; i++) assert.equal((await get(name)).status, 503, `request ${i}`);
+    assert.equal((await proxy.stat(`cluster.${name}.ssl.session_reused`)) ?? 0, 0);
+    assert.equal((await proxy.stat(`cluster.${name}.ssl.handshake`)) ?? 0, 0);
   });
 }
 

@@ -11,11 +11,12 @@ import { tlsHighWater } from '../output.ts';
 import type { TlsHandshake } from '../tls_starter.ts';
 import { chainError } from './engine.ts';
 import { failureReason, type TlsError } from './failure_reason.ts';
+import { logKeys } from './key_log.ts';
 import { cipherList, contextOptions, readCertificates } from './secure_contexts.ts';
 import { sessionGroupOf, sessionIdOf } from './session_asn1.ts';
 import { CertificateNames, SessionInfo } from './session_info.ts';
 import type { ClientTlsSettings } from './settings.ts';
-import type { TlsStats } from './tls_stats.ts';
+import { likelyScheme, type TlsStats } from './tls_stats.ts';
 import { PeerVerifier, type Verdict } from './verify_peer.ts';
 
 const log = logger('connection');
@@ -57,6 +58,7 @@ export class ClientTls implements TlsConnector {
       secureContext: createSecureContext({
         ...contextOptions(protocol, certificate, validation),
         ciphers: cipherList(protocol, protocol.cipherSuites.flat()),
+        ...(settings.allowRenegotiation && { secureOptions: 0 }),
       }),
       verifier,
       local: local === undefined ? undefined : new CertificateNames(local),
@@ -117,6 +119,9 @@ class ClientHandshake implements TlsHandshake {
   private readonly peer: TlsPeer;
   private readonly serverName: string;
   private failed = false;
+  /** The certificate was found good, or nobody asks. */
+  private verified = false;
+  private held: Buffer | undefined;
 
   constructor(
     connection: Connection,
@@ -133,6 +138,8 @@ class ClientHandshake implements TlsHandshake {
     this.serverName = serverName;
     socket.on('secureConnect', () => runEvent(connection, () => this.onSecure(socket)));
     socket.on('error', (error: TlsError) => this.onError(error));
+    const { keyLog } = context.settings;
+    if (keyLog !== undefined) logKeys(connection, socket, keyLog);
     if (context.settings.maxSessionKeys > 0) socket.on('session', (session: Buffer) => this.keep(session));
   }
 
@@ -159,6 +166,8 @@ class ClientHandshake implements TlsHandshake {
       }
       validated = verdict.validated;
     }
+    this.verified = true;
+    if (this.held !== undefined) this.keep(this.held);
     this.countHandshake(socket, certificate?.publicKey.asymmetricKeyDetails?.namedCurve);
     const version = socket.getProtocol() ?? '';
     this.connection.onSecure(
@@ -171,7 +180,8 @@ class ClientHandshake implements TlsHandshake {
         local,
         peer: certificate,
         validated,
-        group: tlsGroups.asked ? sessionGroupOf(socket.getSession()) : '',
+        // The session of TLS 1.3 comes only with its ticket.
+        group: tlsGroups.asked ? sessionGroupOf(socket.getSession()) || (curveOf(socket) ?? '') : '',
         authorities: verifier,
       }),
     );
@@ -183,13 +193,17 @@ class ClientHandshake implements TlsHandshake {
     if (socket.isSessionReused()) stats.count('session_reused');
     stats.countNamed('ciphers', socket.getCipher().name);
     stats.countNamed('versions', socket.getProtocol() ?? '');
-    const key = socket.getEphemeralKeyInfo() as { name?: string } | null;
-    if (key?.name !== undefined) stats.countNamed('curves', curveNames[key.name] ?? key.name);
-    // Node does not tell the algorithm; our preference and the key of the host decide it nearly always.
-    if (!socket.isSessionReused()) stats.countNamed('sigalgs', schemes[curve ?? ''] ?? 'rsa_pss_rsae_sha256');
+    const agreed = curveOf(socket);
+    if (agreed !== undefined) stats.countNamed('curves', agreed);
+    if (!socket.isSessionReused()) stats.countNamed('sigalgs', likelyScheme(curve));
   }
 
+  /** A session is resumed without another look at the certificate: that of a refused one must never be kept. */
   private keep(session: Buffer): void {
+    if (!this.verified) {
+      if (!this.failed) this.held = session;
+      return;
+    }
     const { sessions, settings } = this.context;
     const key = sessionKey(this.peer, this.serverName);
     const kept = sessions.get(key) ?? [];
@@ -217,8 +231,8 @@ class ClientHandshake implements TlsHandshake {
 
 const curveNames: Readonly<Record<string, string>> = { prime256v1: 'P-256', secp384r1: 'P-384', secp521r1: 'P-521' };
 
-const schemes: Readonly<Record<string, string>> = {
-  prime256v1: 'ecdsa_secp256r1_sha256',
-  secp384r1: 'ecdsa_secp384r1_sha384',
-  secp521r1: 'ecdsa_secp521r1_sha512',
-};
+/** The group of the key exchange, as BoringSSL calls it. */
+function curveOf(socket: TLSSocket): string | undefined {
+  const key = socket.getEphemeralKeyInfo() as { name?: string } | null;
+  return key?.name === undefined ? undefined : (curveNames[key.name] ?? key.name);
+}
