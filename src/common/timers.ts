@@ -108,14 +108,29 @@ function run(): void {
   armed = undefined;
   armedFor = Number.POSITIVE_INFINITY;
   tick();
+  fireDue();
   let earliest = Number.POSITIVE_INFINITY;
   for (const list of lists.values()) {
-    while (list.head !== undefined && list.head.deadline <= now) fire(list.head);
     if (list.head !== undefined) earliest = Math.min(earliest, list.head.deadline);
     // Only durations in use stay: random back-off times must not fill the table.
     else lists.delete(list.duration);
   }
   if (earliest < armedFor) arm(earliest);
+}
+
+/** In the order of deadlines, also when the thread was held up and several lists are late. */
+function fireDue(): void {
+  let due = [...lists.values()].filter(isDue);
+  while (due.length > 0) {
+    let first = due[0];
+    for (const list of due) if (list.head!.deadline < first.head!.deadline) first = list;
+    fire(first.head!);
+    if (due.length > 1 || !isDue(first)) due = due.filter(isDue);
+  }
+}
+
+function isDue({ head }: DurationList): boolean {
+  return head !== undefined && head.deadline <= now;
 }
 
 function fire(timer: Timer): void {

@@ -1,5 +1,4 @@
 /** The supervisor of the workers: one endless piscina task each, run again on a fresh thread when a worker dies. */
-import { finished } from 'node:stream/promises';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { logger } from '../common/log.ts';
@@ -28,7 +27,7 @@ export interface WorkerPoolOptions {
   /** What every task has in common. */
   readonly task: Pick<
     WorkerTask,
-    'log' | 'serviceCluster' | 'serviceNode' | 'fileFlushInterval' | 'drainTime' | 'drainAtOnce'
+    'log' | 'serviceCluster' | 'serviceNode' | 'fileFlushInterval' | 'mostClients' | 'drainTime' | 'drainAtOnce'
   >;
   /** What a worker that starts must be told of what holds by now. */
   readonly replay: () => readonly ToWorker[];
@@ -166,18 +165,6 @@ export class WorkerPool {
   /** Makes a worker fail as a fault of Node or of our code would. For tests. */
   crash(index: number, how: Crash = 'exit'): void {
     this.members[index].port?.postMessage({ kind: 'crash', how } satisfies ToWorker);
-  }
-
-  /** Bytes each worker's heap holds after a full garbage collection. Slow; for tests. */
-  async heapsInUse(): Promise<number[]> {
-    const used: number[] = [];
-    for (const thread of this.pool.threads) {
-      // A heap snapshot begins with collecting everything. It must be read to its end: Node crashes when it is destroyed before.
-      const snapshot = await thread.getHeapSnapshot();
-      await finished(snapshot.resume());
-      used.push((await thread.getHeapStatistics()).used_heap_size);
-    }
-    return used;
   }
 
   /** A hung worker takes no messages: its thread is ended from outside, and its task fails as with any other death. */

@@ -49,7 +49,7 @@ function checker(ports: readonly number[], check: object = {}) {
     name: 'backend',
     health_checks: [
       {
-        timeout: '0.1s',
+        timeout: '5s',
         interval: '0.02s',
         unhealthy_threshold: 2,
         healthy_threshold: 2,
@@ -115,7 +115,7 @@ test('one that does not answer times out, one that is not there fails; the first
   const silent = await service();
   silent.answer = false;
   const gone = await service();
-  const { health, flags, stats } = checker([silent.port, 1]);
+  const { health, flags, stats } = checker([silent.port, 1], { timeout: '0.1s' });
   await health.firstRound;
   assert.equal(flags(0), HealthFlag.FailedActiveHc | HealthFlag.ActiveHcTimeout);
   assert.equal(flags(1), HealthFlag.FailedActiveHc);

@@ -14,6 +14,7 @@ import { Random, seedOfRun } from '../support/random.ts';
 import { request } from '../support/raw_client.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 import { delay, waitFor } from '../support/wait_for.ts';
+import { workerHeaps } from '../support/worker_heaps.ts';
 import { type HostileUpstream, hostileExchange, startHostileUpstream } from './hostile_peers.ts';
 
 const seed = seedOfRun();
@@ -83,8 +84,8 @@ async function attack(count: number): Promise<void> {
 async function heapAfter(count: number): Promise<number> {
   await attack(count);
   await delay(600); // the longest timeout of the configuration
-  const [heap] = await proxy.server.workers.heapsInUse();
-  return heap;
+  await expectGaugesAtRest();
+  return await workerHeaps();
 }
 
 test('hostile clients and upstreams leave no trace', { timeout: 120_000 * Math.max(1, exchanges / 5000) }, async () => {
