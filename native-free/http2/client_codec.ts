@@ -109,6 +109,6 @@ export class ClientCodec extends Http2Connection implements Http2ClientCodec {
 
   private turnedAway(stream: Stream): void {
     this.forget(stream);
-    stream.receiver?.onReset(ErrorCode.RefusedStream, true, undefined);
+    stream.receiver?.onReset(ErrorCode.RefusedStream, true, ERRORS.turnedAway);
   }
 }

@@ -32,6 +32,13 @@ export interface Http2Options {
   maxInboundPriorityFramesPerStream: number;
   /** 10 for each DATA frame sent. */
   maxInboundWindowUpdateFramesPerDataFrameSent: number;
+  /** Bytes of one name or value: what is longer is a compression error. 65536. */
+  maxHeaderFieldBytes: number;
+  /** RST_STREAM frames of the peer at once, and how many more each second; a server's alone. 1000 and 33. */
+  streamResetBurst: number;
+  streamResetRate: number;
+  /** Announced before our own settings, which say more: identifiers and values. */
+  customSettings: readonly (readonly [id: number, value: number])[];
 }
 
 /** RFC 9113 section 7. */
@@ -95,7 +102,7 @@ export interface Http2StreamReceiver {
   onData(bytes: Bytes, start: number, end: number, endStream: boolean): void;
   onTrailers(trailers: HeaderMap): void;
   /**
-   * The peer reset it (`remote`), or it was refused by us (`error`), or the connection is over. Comes at most once and last;
+   * The peer reset it (`remote`, with an `error` when it was by a GOAWAY), or it was refused by us (`error`), or the connection is over. Comes at most once and last;
    * not for the owner's own `reset()`.
    */
   onReset(code: ErrorCode, remote: boolean, error: Http2Error | undefined): void;

@@ -36,7 +36,7 @@ export abstract class Http2Connection extends StreamTable implements Http2Codec,
 
   constructor(events: Http2ConnectionEvents, options: Http2Options) {
     super(events, options);
-    this.decoder = new HpackDecoder(options.hpackTableSize);
+    this.decoder = new HpackDecoder(options.hpackTableSize, options.maxHeaderFieldBytes);
     this.trailersReader = new TrailersReader(options);
     this.blocks = new HeaderBlocks(options.maxHeaderBytes);
     this.frames = new FrameReader(this);
@@ -44,7 +44,7 @@ export abstract class Http2Connection extends StreamTable implements Http2Codec,
 
   /** The first frames of either side. */
   protected sendFirstFrames(settings: readonly (readonly [number, number])[]): void {
-    this.sender.sendSettings(settings);
+    this.sender.sendSettings([...this.options.customSettings, ...settings]);
     const more = this.fullReceiveWindow - DEFAULT_WINDOW;
     if (more > 0) this.sender.sendWindowUpdate(0, more);
   }
@@ -154,8 +154,8 @@ export abstract class Http2Connection extends StreamTable implements Http2Codec,
     this.dataEnds = (flags & Flag.EndStream) !== 0;
     this.receiveWindow -= length;
     if (this.receiveWindow < 0) return this.fail(ERRORS.windowExceeded);
-    if (length === 0 && !this.dataEnds && !this.limits.frame(true)) return this.fail(ERRORS.emptyFrames);
     const stream = this.streams.get(streamId);
+    if (length === 0 && !this.dataEnds && !this.limits.frame(true)) return this.failFor(stream, ERRORS.emptyFrames);
     if (stream === undefined) return this.beginLateData(streamId);
     if (stream.remoteEnded) {
       this.refuse(stream, ERRORS.halfClosed);
@@ -178,8 +178,13 @@ export abstract class Http2Connection extends StreamTable implements Http2Codec,
   }
 
   onPadding(padding: number, data: number): void {
-    this.consume(this.openDataStream(), padding);
-    if (data === 0 && !this.dataEnds && !this.limits.frame(true)) this.fail(ERRORS.emptyFrames);
+    const stream = this.openDataStream();
+    this.consume(stream, padding);
+    if (data === 0 && !this.dataEnds && !this.limits.frame(true)) this.failFor(stream, ERRORS.emptyFrames);
+  }
+
+  private failFor(stream: Stream | undefined, error: Http2Error): false {
+    return stream === undefined ? this.fail(error) : this.failBy(stream, error);
   }
 
   onBadPadding(tooShort: boolean): void {
@@ -285,7 +290,8 @@ export abstract class Http2Connection extends StreamTable implements Http2Codec,
     if (stream !== undefined) {
       this.forget(stream);
       stream.receiver?.onReset(code, true, undefined);
-      this.afterStream();
+      if (!this.isClient && !this.limits.reset(Date.now())) this.fail(ERRORS.resets);
+      else this.afterStream();
     } else if (this.isIdle(streamId)) {
       this.fail(ERRORS.idleStream);
     } else {

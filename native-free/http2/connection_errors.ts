@@ -45,7 +45,10 @@ export const ERRORS = {
     'header_overflow',
     'too many CONTINUATION frames',
   ),
+  resets: protocolError(ErrorCode.InternalError, 'too many RST_STREAM frames'),
   refused: make(ErrorCode.RefusedStream, 'http2.refused_stream', 'stream_refused_errors', 'too many streams'),
+  /** By the peer's GOAWAY. */
+  turnedAway: make(ErrorCode.RefusedStream, 'http2.goaway', '', 'stream above the last one of a GOAWAY'),
   outboundFlood: make(EnhanceYourCalm, 'http2.outbound_frames_flood', 'outbound_flood', 'too many frames queued'),
   outboundControlFlood: make(
     EnhanceYourCalm,

@@ -15,12 +15,20 @@ export class FloodLimits {
   private emptyFrames = 0;
   private priorityFrames: number;
   private windowUpdates = FIRST_WINDOW_UPDATES;
+  private resets: number;
+  /** Seconds since 1970: up to when resets have been allowed for. */
+  private resetsAt = 0;
+  private readonly resetBurst: number;
+  private readonly resetRate: number;
   private readonly maxEmptyFrames: number;
   private readonly priorityFramesPerStream: number;
   private readonly windowUpdatesPerDataFrame: number;
   private readonly maxWindowUpdates: number;
 
   constructor(options: Http2Options) {
+    this.resetBurst = options.streamResetBurst;
+    this.resetRate = options.streamResetRate;
+    this.resets = this.resetBurst;
     this.maxEmptyFrames = options.maxConsecutiveInboundFramesWithEmptyPayload;
     this.priorityFramesPerStream = options.maxInboundPriorityFramesPerStream;
     this.priorityFrames = this.priorityFramesPerStream;
@@ -44,6 +52,16 @@ export class FloodLimits {
   /** False: flooded. */
   windowUpdate(): boolean {
     return --this.windowUpdates >= 0;
+  }
+
+  /** The peer gave a stream up at this time; false: flooded. As nghttp2 counts: whole seconds bring more. */
+  reset(now: number): boolean {
+    const second = Math.floor(now / 1000);
+    if (second > this.resetsAt) {
+      this.resets = Math.min(this.resetBurst, this.resets + (second - this.resetsAt) * this.resetRate);
+      this.resetsAt = second;
+    }
+    return --this.resets >= 0;
   }
 
   streamOpened(): void {

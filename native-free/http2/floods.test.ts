@@ -155,7 +155,7 @@ test('WINDOW_UPDATE: in step with data and streams, however many there were', ()
 });
 
 test('rapid reset: each is told, nothing is kept', () => {
-  const server = Server.started();
+  const server = Server.started({ streamResetBurst: 10_000 });
   for (let id = 1; id < 20_000; id += 2) {
     server.send(request(id), frame(RST_STREAM, 0, id, uint32(8)));
     server.streams.delete(id);
@@ -164,6 +164,19 @@ test('rapid reset: each is told, nothing is kept', () => {
   assert.equal(heard.filter((line) => line.endsWith('remote')).length, 10_000);
   assert.equal(server.codec.activeStreams, 0);
   assert.equal(server.codec.hasOutput, false);
+});
+
+test('rapid reset: more at once than a burst, and than each second brings, end the connection', () => {
+  const server = Server.started({ streamResetBurst: 3, streamResetRate: 1 });
+  for (let id = 1; id < 20; id += 2) {
+    if (server.error !== undefined) break;
+    server.send(request(id), frame(RST_STREAM, 0, id, uint32(8)));
+    server.streams.delete(id);
+  }
+  assert.equal(server.error?.code, 2);
+  const resets = server.heard().filter((line) => line.endsWith('remote')).length;
+  // A second may have begun in between.
+  assert.ok(resets === 4 || resets === 5, String(resets));
 });
 
 test('MadeYouReset: streams that are made to be reset by us are told as errors', () => {

@@ -19,6 +19,8 @@ export class ServerCodec extends Http2Connection implements Http2ServerCodec {
   /** The last streams that the client passed over: they can never be opened (RFC 9113 section 5.1.1). */
   private skippedFrom = 0;
   private skippedTo = 0;
+  /** The block of a request's head is being decoded. */
+  private beginning = false;
   /** The last GOAWAY has been sent. */
   private refusing = false;
 
@@ -71,7 +73,10 @@ export class ServerCodec extends Http2Connection implements Http2ServerCodec {
     if ((id & 1) === 0) this.fail(ERRORS.streamId);
     else if (id <= this.lastPeerStreamId) this.onOldStream(id, endStream, block, start, end);
     else if (this.refusing || this.streams.size >= this.options.maxConcurrentStreams) {
-      if (!this.refusing) this.serverEvents.onCount('stream_refused_errors');
+      if (!this.refusing) {
+        this.serverEvents.onCount('stream_refused_errors');
+        this.serverEvents.onCount('tx_reset');
+      }
       this.opened(id);
       if (!this.decodeForNobody(block, start, end)) return;
       this.resetUnopened(id, endStream, ERRORS.refused);
@@ -91,7 +96,9 @@ export class ServerCodec extends Http2Connection implements Http2ServerCodec {
     const { reader } = this;
     this.opened(id);
     reader.begin();
+    this.beginning = true;
     if (!this.decode(block, start, end, reader)) return;
+    this.beginning = false;
     this.countDropped(reader.dropped);
     const head = reader.finish(endStream);
     if (isHttp2Error(head)) {
@@ -103,6 +110,12 @@ export class ServerCodec extends Http2Connection implements Http2ServerCodec {
     stream.remoteEnded = endStream;
     stream.contentLength = reader.contentLength;
     this.serverEvents.onRequest(stream, head, endStream);
+  }
+
+  /** As in Envoy a request whose head had begun counts and is logged, though the connection ends within it. */
+  protected override tellFailure(error: Http2Error): void {
+    if (this.beginning || this.blocks.streamId > this.lastPeerStreamId) this.serverEvents.onRequestRefused(error);
+    super.tellFailure(error);
   }
 
   private opened(id: number): void {

@@ -90,13 +90,23 @@ export abstract class StreamTable implements SenderOwner, StreamCalls {
 
   /** A message that is not one: as configured, the end of its stream or of the connection. */
   protected refuseMessage(stream: Stream, error: Http2Error): void {
-    if (isMalformed(error) && !this.options.streamErrorOnInvalidMessage) this.fail(error);
+    if (isMalformed(error) && !this.options.streamErrorOnInvalidMessage) this.failBy(stream, error);
     else this.refuse(stream, error);
   }
 
   fail(error: Http2Error): false {
     if (this.failed) return false;
     this.failing(error);
+    this.tellFailure(error);
+    return false;
+  }
+
+  /** This stream is why: it hears of it before all others, with the error as its own. */
+  protected failBy(stream: Stream, error: Http2Error): false {
+    if (this.failed) return false;
+    this.failing(error);
+    this.forget(stream);
+    stream.receiver?.onReset(error.code, false, error);
     this.tellFailure(error);
     return false;
   }

@@ -15,7 +15,7 @@ import { ResponseFlag } from '../common/response_flags.ts';
 import { HTTP2 } from '../common/stats/layouts.ts';
 import type { Connection, ConnectionCallbacks } from '../net/connection.ts';
 import { runLater } from '../net/event.ts';
-import { Http2ServerStream } from './http2_server_stream.ts';
+import { flagOf, Http2ServerStream } from './http2_server_stream.ts';
 import type { ResponseEncoder, ServerCodecCallbacks, ServerConnection } from './server_codec.ts';
 
 const log = logger('http2');
@@ -67,6 +67,11 @@ export class Http2ServerConnection implements ConnectionCallbacks, Http2ServerEv
 
   get blocked(): boolean {
     return this.connection.blocked;
+  }
+
+  /** The client is told why, and nothing else. */
+  get failed(): boolean {
+    return this.codec.failed;
   }
 
   get idle(): boolean {
@@ -125,11 +130,9 @@ export class Http2ServerConnection implements ConnectionCallbacks, Http2ServerEv
     if (this.over) return;
     this.refused = error;
     this.onCount(error.counter);
-    // As Envoy: what its codec refuses by an internal error counts as the client's doing.
-    const internal = error.code === ErrorCode.InternalError;
-    if (!this.codec.failed) this.stats[HTTP2.slot.tx_reset]++;
-    const flag = internal ? ResponseFlag.DownstreamRemoteReset : ResponseFlag.DownstreamProtocolError;
-    this.callbacks.newStream(noEncoder).onStreamReset(error.details, flag);
+    if (!this.failed) this.stats[HTTP2.slot.tx_reset]++;
+    const details = error.counter === '' ? codecError(error) : error.details;
+    this.callbacks.newStream(noEncoder).onStreamReset(details, flagOf(error.code));
     if (this.idle) this.callbacks.onIdle();
   }
 
@@ -162,7 +165,7 @@ export class Http2ServerConnection implements ConnectionCallbacks, Http2ServerEv
     if (log.debugOn) log.debug(`${connectionTag(connection.id)}codec error: ${error.reason}`);
     if (error !== this.refused) this.onCount(error.counter);
     this.callbacks.onProtocolError(error.counter.endsWith('_flood'));
-    this.endStreams(`codec_error:${error.reason.replaceAll(' ', '_')}`, ResponseFlag.DownstreamProtocolError);
+    this.endStreams(codecError(error), ResponseFlag.DownstreamProtocolError);
     this.flush();
     connection.closeAfterFlush(this.options.delayedCloseTimeout);
   }
@@ -272,6 +275,10 @@ export class Http2ServerConnection implements ConnectionCallbacks, Http2ServerEv
       this.timed++;
     }
   }
+}
+
+function codecError({ reason }: Http2Error): string {
+  return `codec_error:${reason.replaceAll(' ', '_')}`;
 }
 
 /** One function for all connections: the codec calls it before `flush` returns. */

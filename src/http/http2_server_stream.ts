@@ -56,14 +56,19 @@ export class Http2ServerStream implements ResponseEncoder, Http2StreamReceiver {
   onReset(code: ErrorCode, remote: boolean, error: Http2Error | undefined): void {
     const { owner } = this;
     if (this.over) return;
+    if (error !== undefined && owner.failed) {
+      // The connection ends with it: the others hear of that.
+      this.end(error.details, ResponseFlag.DownstreamProtocolError);
+      return;
+    }
     if (remote) owner.stats[HTTP2.slot.rx_reset]++;
     else if (error !== undefined) {
       owner.onCount(error.counter);
       owner.stats[HTTP2.slot.tx_reset]++;
     }
     owner.remove(this);
-    if (error !== undefined) this.end(error.details, ResponseFlag.DownstreamProtocolError);
-    else this.end(code === ErrorCode.RefusedStream ? 'http2.remote_refuse' : 'http2.remote_reset', remoteReset);
+    if (error !== undefined) this.end(error.details, flagOf(error.code));
+    else this.end(code === ErrorCode.RefusedStream ? 'http2.remote_refuse' : 'http2.remote_reset', remoteFlagOf(code));
     owner.onStreamGone();
   }
 
@@ -178,4 +183,12 @@ export class Http2ServerStream implements ResponseEncoder, Http2StreamReceiver {
   }
 }
 
-const remoteReset = ResponseFlag.DownstreamRemoteReset;
+/** As Envoy: what its codec refuses by an internal error counts as the client's doing. */
+export function flagOf(code: ErrorCode): number {
+  return code === ErrorCode.InternalError ? ResponseFlag.DownstreamRemoteReset : ResponseFlag.DownstreamProtocolError;
+}
+
+/** A client that resets with PROTOCOL_ERROR says that there was one. */
+function remoteFlagOf(code: ErrorCode): number {
+  return code === ErrorCode.ProtocolError ? ResponseFlag.DownstreamProtocolError : ResponseFlag.DownstreamRemoteReset;
+}

@@ -71,7 +71,7 @@ export class Http2ClientConnection
     this.host = host;
     this.connection = connection;
     this.openedAt = openedAt;
-    this.stats = cluster.http2Stats;
+    this.stats = cluster.http2Stats!;
     this.mostRequests = cluster.maxRequestsPerConnection || Number.POSITIVE_INFINITY;
     this.settled = pool.streamLimit !== undefined;
     this.expects = this.settled ? 0 : Math.min(pool.mostStreams, this.mostRequests) - 1;
@@ -85,6 +85,11 @@ export class Http2ClientConnection
 
   get id(): number {
     return this.connection.id;
+  }
+
+  /** What its host said cannot be read any more. */
+  get failed(): boolean {
+    return this.codec.failed;
   }
 
   get localAddress(): Address {
@@ -146,13 +151,13 @@ export class Http2ClientConnection
   }
 
   /** As Envoy's pool sorts the ends of streams. */
-  countReset(reason: ResetReason): void {
+  countReset(reason: ResetReason, frame: 'rx_reset' | 'tx_reset' | undefined): void {
     const { stats } = this.pool.cluster;
     const { slot } = CLUSTER;
     if (reason === 'connection termination') stats[slot.upstream_rq_pending_failure_eject]++;
     else if (reason === 'local reset' || reason === 'protocol error') stats[slot.upstream_rq_tx_reset]++;
     else if (reason === 'remote reset') stats[slot.upstream_rq_rx_reset]++;
-    if (this.lost === undefined) this.count(reason.startsWith('remote') ? 'rx_reset' : 'tx_reset');
+    if (frame !== undefined) this.count(frame);
   }
 
   // === ConnectionCallbacks ===

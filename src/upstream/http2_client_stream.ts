@@ -48,7 +48,7 @@ export class Http2ClientStream implements ClientStream, Http2StreamReceiver {
     if (this.over) return;
     this.requestDone = endStream;
     this.stream = this.connection.open(this, head, endStream);
-    if (this.stream === undefined) this.end('connection termination', '');
+    if (this.stream === undefined) this.end('connection termination', undefined);
   }
 
   sendData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
@@ -101,9 +101,18 @@ export class Http2ClientStream implements ClientStream, Http2StreamReceiver {
   onReset(code: ErrorCode, remote: boolean, error: Http2Error | undefined): void {
     if (this.over) return;
     const { lost } = this.connection;
-    if (lost !== undefined) this.end(lost, '');
-    else if (remote) this.end(reasonOf(code), '');
-    else this.end('protocol error', error?.details ?? '');
+    if (lost !== undefined) {
+      this.end(lost, undefined);
+    } else if (this.connection.failed) {
+      this.end('protocol error', undefined);
+    } else if (remote) {
+      // Who is turned away by a GOAWAY has no RST_STREAM.
+      this.end(reasonOf(code), error === undefined ? 'rx_reset' : undefined);
+    } else {
+      if (error !== undefined && error.counter !== '') this.connection.onCount(error.counter);
+      // As Envoy: an answer beyond its limits ends as if the host had reset it.
+      this.end(code === ErrorCode.InternalError ? 'remote reset' : 'protocol error', 'tx_reset');
+    }
   }
 
   onBlocked(): void {
@@ -132,23 +141,25 @@ export class Http2ClientStream implements ClientStream, Http2StreamReceiver {
     if (this.over) return;
     this.over = true;
     const { stream, connection } = this;
-    connection.countReset('local reset');
+    connection.countReset('local reset', 'tx_reset');
     stream?.reset(ErrorCode.InternalError);
     connection.onStreamOver();
   }
 
-  private end(reason: ResetReason, detail: string): void {
+  /** `frame`: whose RST_STREAM it was, if anybody's. */
+  private end(reason: ResetReason, frame: 'rx_reset' | 'tx_reset' | undefined): void {
     const { receiver, connection } = this;
     this.over = true;
     this.receiver = undefined;
-    connection.countReset(reason);
+    connection.countReset(reason, frame);
     connection.onStreamOver();
-    if (!(this.requestDone && this.responseDone)) receiver?.onStreamReset(reason, detail);
+    if (!(this.requestDone && this.responseDone)) receiver?.onStreamReset(reason, '');
   }
 }
 
 function reasonOf(code: ErrorCode): ResetReason {
   if (code === ErrorCode.RefusedStream) return 'remote refused stream reset';
+  if (code === ErrorCode.ProtocolError) return 'protocol error';
   if (code === ErrorCode.ConnectError) return 'remote error with CONNECT request';
   return 'remote reset';
 }

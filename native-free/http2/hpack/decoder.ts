@@ -14,13 +14,15 @@ const reader = new StringReader();
 
 export class HpackDecoder {
   private readonly tableSize: number;
+  private readonly mostBytes: number;
   private readonly table = new DecoderTable(INITIAL_TABLE_SIZE);
   /** The largest size the peer may choose at present. */
   private limit: number;
 
-  /** `tableSize`: bytes, our SETTINGS_HEADER_TABLE_SIZE. Until `settingsAcknowledged` the peer may also use the 4096 of before. */
-  constructor(tableSize: number) {
+  /** `mostBytes` of a name or value; nghttp2's limit unless given. `tableSize`: bytes, our SETTINGS_HEADER_TABLE_SIZE. Until `settingsAcknowledged` the peer may also use the 4096 of before. */
+  constructor(tableSize: number, mostBytes = 65_536) {
     this.tableSize = tableSize;
+    this.mostBytes = mostBytes;
     this.limit = Math.max(tableSize, INITIAL_TABLE_SIZE);
   }
 
@@ -35,7 +37,7 @@ export class HpackDecoder {
    */
   decode(bytes: Bytes, start: number, end: number, sink: HeaderSink): boolean {
     this.table.refreshNames();
-    reader.begin(bytes, start, end);
+    reader.begin(bytes, start, end, this.mostBytes);
     const decoded = this.readSizeUpdates(bytes, end) && this.readFields(bytes, end, sink);
     reader.finish();
     return decoded;

@@ -8,8 +8,6 @@ import { AUTHORITY, FieldFlag, FieldRole, kindOfName, METHOD, PATH, PROTOCOL, SC
 import { decodedBound, decodeHuffman } from './huffman.ts';
 
 const COLON = 0x3a;
-/** Bytes of a decoded name or value: as nghttp2; a longer one is a compression error, whatever the limits of messages are. */
-const MAX_STRING = 65536;
 const MAX_INTEGER = 0x0fffffff;
 /** A string shorter than this is put together without a native call. */
 const SHORT = 8;
@@ -32,14 +30,17 @@ export class StringReader {
   textKind = 0;
 
   private bytes: Bytes | undefined;
+  private most = 0;
   private end = 0;
   /** The string that `string` found: a range of the block, or of `scratch`. */
   private source: Bytes | undefined;
   private from = 0;
   private to = 0;
 
-  begin(bytes: Bytes, start: number, end: number): void {
+  /** `most`: bytes of a decoded name or value. */
+  begin(bytes: Bytes, start: number, end: number, most: number): void {
     this.bytes = bytes;
+    this.most = most;
     this.pos = start;
     this.end = end;
   }
@@ -123,21 +124,21 @@ export class StringReader {
       this.source = bytes;
       this.from = start;
       this.to = stop;
-      return stop - start <= MAX_STRING;
+      return stop - start <= this.most;
     }
-    const target = scratchFor(decodedBound(stop - start));
+    const target = scratchFor(decodedBound(stop - start), this.most);
     if (target === undefined) return false;
     const length = decodeHuffman(bytes, start, stop, target);
     this.source = target;
     this.from = 0;
     this.to = length;
-    return length >= 0 && length <= MAX_STRING;
+    return length >= 0 && length <= this.most;
   }
 }
 
 /** Undefined for a string that can only be too long: no byte takes more than 30 bits. */
-function scratchFor(length: number): Bytes | undefined {
-  if (length > decodedBound(MAX_STRING * 4)) return undefined;
+function scratchFor(length: number, most: number): Bytes | undefined {
+  if (length > decodedBound(most * 4)) return undefined;
   if (length > scratch.length) scratch = allocateBytes(length);
   return scratch;
 }

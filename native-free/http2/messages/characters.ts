@@ -1,5 +1,15 @@
 /** Which characters pseudo-header fields may hold, as Envoy sees it. Values have passed as field values before. */
+import { TOKEN_LOWER } from '../../headers/name_cache.ts';
 import { AUTHORITY_BYTE } from '../../http1/characters.ts';
+
+/** Any token: unlike HTTP/1's parser, Envoy's HTTP/2 codec knows no list of methods. */
+export function isMethod(method: string): boolean {
+  for (let i = 0; i < method.length; i++) {
+    const code = method.charCodeAt(i);
+    if (code > 0x7e || TOKEN_LOWER[code] === 0) return false;
+  }
+  return method !== '';
+}
 
 /** Neither space nor tab; high bytes may pass. */
 export function isPath(path: string): boolean {

@@ -31,7 +31,7 @@ export const ERRORS = {
   pseudoValue: badField('pseudo-header field without a value'),
   connectionSpecific: badField('field that HTTP/2 does not have'),
   te: badField('te other than trailers'),
-  method: badField('method is not a registered one'),
+  method: badField('method is not a token'),
   scheme: badField('scheme is not one'),
   path: badField('path holds a space or tab'),
   authority: badField('authority or host holds a character that no authority has'),

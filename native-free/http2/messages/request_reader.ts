@@ -2,15 +2,12 @@
 import type { RequestHead } from '../../headers/header_map.ts';
 import type { HeaderName } from '../../headers/header_name.ts';
 import { CONNECTION, CONTENT_LENGTH, COOKIE, UPGRADE } from '../../headers/well_known.ts';
-import { METHODS } from '../../http1/request_line.ts';
 import type { Http2Error } from '../codec.ts';
 import { FieldRole } from '../hpack/field_kind.ts';
-import { contentLengthOf, isAuthority, isPath, isScheme } from './characters.ts';
+import { contentLengthOf, isAuthority, isMethod, isPath, isScheme } from './characters.ts';
 import { ERRORS } from './errors.ts';
 import { FieldCollector } from './field_collector.ts';
 import { BYTE_STREAM } from './rules.ts';
-
-const methods: ReadonlySet<string> = new Set(METHODS);
 
 export class RequestReader extends FieldCollector {
   /** What the request wants its stream to become: the protocol of an extended CONNECT, `CONNECT`, or empty. */
@@ -69,7 +66,7 @@ export class RequestReader extends FieldCollector {
       case FieldRole.Method:
         if (this.method !== '') return ERRORS.pseudoTwice;
         this.method = value;
-        return value === 'GET' || methods.has(value) ? undefined : ERRORS.method;
+        return value === 'GET' || value === 'POST' || isMethod(value) ? undefined : ERRORS.method;
       case FieldRole.Path:
         if (this.path !== '') return ERRORS.pseudoTwice;
         this.path = value;
