@@ -7,6 +7,7 @@ export type Framing =
   | 'none' // no body at all
   | 'length' // content-length
   | 'chunked'
+  | 'empty' // written response only: no body, which `content-length: 0` says; the map is left without it
   | 'close'; // response only: ends with the connection
 
 /** Why a message was refused: what the local reply, the log and the counters are made of. */

@@ -22,6 +22,7 @@ export const ERRORS = {
   statusLine: malformed('status line is not `HTTP/1.x` and three digits'),
   invalidUrl: refuse(400, 'http1.invalid_url', 'authority of the request target is not a host and port'),
   invalidScheme: refuse(400, 'http1.invalid_scheme', 'scheme of the request target is neither http nor https'),
+  httpsInPlaintext: refuse(403, 'http1.https_url_on_plaintext_connection', 'https URL on a connection without TLS'),
 
   // Fields
   fieldName: malformed('header line without a colon behind a token'),

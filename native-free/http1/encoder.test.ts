@@ -88,11 +88,14 @@ test('the framing of a response to send', () => {
     const framing = responseFramingToSend(method, status, headers, endStream, http10);
     return `${framing} ${headers.get(headerName('content-length')) ?? '-'}`;
   };
-  assert.equal(choose('GET', 200, {}, true), 'none 0');
+  assert.equal(choose('GET', 200, {}, true), 'empty -');
   assert.equal(choose('GET', 200, { 'content-length': '3' }, false), 'length 3');
   assert.equal(choose('GET', 200, {}, false), 'chunked -');
   assert.equal(choose('GET', 200, {}, false, true), 'close -');
   assert.equal(choose('HEAD', 200, { 'content-length': '3' }, true), 'none 3');
+  assert.equal(choose('HEAD', 404, {}, true), 'chunked -');
+  assert.equal(choose('HEAD', 404, {}, true, true), 'none -');
+  assert.equal(choose('HEAD', 304, {}, true), 'none -');
   assert.equal(choose('GET', 304, { 'content-length': '3' }, true), 'none 3');
   assert.equal(choose('GET', 204, { 'content-length': '0' }, true), 'none -');
 });

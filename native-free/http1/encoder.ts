@@ -6,6 +6,7 @@ import type { Framing } from './codec.ts';
 import { reasonPhrase } from './reason_phrases.ts';
 
 const END = '\r\n\r\n';
+const EMPTY_END = '\r\ncontent-length: 0\r\n\r\n';
 const CHUNKED_END = '\r\ntransfer-encoding: chunked\r\n\r\n';
 
 /** Index 0 is status 100. */
@@ -18,7 +19,8 @@ function statusLines(protocol: string): string[] {
 
 /**
  * A request head with its empty line, `host` first. CONNECT's target is the authority. The framing decides what is said
- * about the body: `chunked` appends `transfer-encoding: chunked` and writes no content-length; every other one leaves the
+ * about the body: `chunked` appends `transfer-encoding: chunked` and writes no content-length; `empty` appends
+ * `content-length: 0`; every other one leaves the
  * map's content-length. The values must be clean (see `sanitizeValue`). `spelling` is the connection's, for maps without one.
  */
 export function encodeRequestHead(
@@ -69,6 +71,7 @@ function withFields(startLine: string, headers: HeaderMap, framing: Framing): st
     if (name === TRANSFER_ENCODING || (dropLength && name === CONTENT_LENGTH)) continue;
     out += name.wire + values[i];
   }
+  if (framing === 'empty') return out + EMPTY_END;
   return out + (framing === 'chunked' ? CHUNKED_END : END);
 }
 
@@ -83,6 +86,7 @@ function withSpelledFields(startLine: string, headers: HeaderMap, framing: Frami
     if (name === TRANSFER_ENCODING || (dropLength && name === CONTENT_LENGTH)) continue;
     out += spelling.wire(name) + values[i];
   }
+  if (framing === 'empty') return `${out}${spelling.wire(CONTENT_LENGTH)}0${END}`;
   return out + (framing === 'chunked' ? `${spelling.wire(TRANSFER_ENCODING)}chunked${END}` : END);
 }
 

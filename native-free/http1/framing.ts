@@ -23,16 +23,17 @@ export function receivedRequestFraming(method: string, fields: FramingFields): F
   return fields.contentLength > 0 ? 'length' : 'none';
 }
 
-/** RFC 9112 section 6.3 for a response that is not a tunnel's: `requestMethod` is the method it answers. */
+/**
+ * RFC 9112 section 6.3 for a response that is not a tunnel's: `requestMethod` is the method it answers. Chunks are taken from
+ * HTTP/1.0, too, as Envoy does: there are hosts that send them, and their connections are not used again.
+ */
 export function receivedResponseFraming(
   requestMethod: string,
   status: number,
-  http10: boolean,
   fields: FramingFields,
 ): Framing | CodecError {
   const error = framingError(fields, false);
   if (error !== undefined) return error;
-  if (http10 && fields.codings > 0) return ERRORS.encodingInHttp10;
   if (neverHasBody(status)) {
     if (fields.codings > 0) return ERRORS.bodilessEncoding;
     return fields.contentLength > 0 ? ERRORS.bodilessLength : 'none';
@@ -95,11 +96,10 @@ export function responseFramingToSend(
     headers.remove(CONTENT_LENGTH);
     return 'none';
   }
-  if (requestMethod === 'HEAD' || status === 304) return 'none';
+  if (status === 304) return 'none';
+  // To HEAD without a length Envoy says, for want of better knowledge, that a body would come in chunks.
+  if (requestMethod === 'HEAD') return headers.has(CONTENT_LENGTH) || http10 ? 'none' : 'chunked';
   if (headers.has(CONTENT_LENGTH)) return endStream ? 'none' : 'length';
-  if (endStream) {
-    headers.add(CONTENT_LENGTH, '0');
-    return 'none';
-  }
+  if (endStream) return 'empty';
   return http10 ? 'close' : 'chunked';
 }

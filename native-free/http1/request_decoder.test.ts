@@ -150,6 +150,20 @@ const CASES: readonly Case[] = [
     { allowAbsoluteUrl: false },
   ],
   ['2a.12 another scheme', target('ftp://a/'), ['error 400 http1.invalid_scheme']],
+  [
+    '2a.12 an asterisk, absolute form not allowed',
+    target('*'),
+    ['GET * h HTTP/1.1 none -1 keep', 'complete'],
+    { allowAbsoluteUrl: false },
+  ],
+  ...['HTTP/0.9', 'HTTP/1.2', 'HTTP/2.0'].map(
+    (version): Case => [
+      `2a.14 ${version} where HTTP/1.0 is taken`,
+      `GET / ${version}\r\nHost: h\r\n\r\n`,
+      ['GET / h HTTP/1.0 none -1 close', 'complete'],
+      HTTP_10,
+    ],
+  ),
   ...[
     'http://',
     'http://a:65536/',

@@ -20,6 +20,10 @@ import { parseTarget, type RequestTarget } from './request_target.ts';
 export class Http1RequestDecoder extends MessageDecoder {
   /** What the request of the current `onRequestHead` wants to become: the protocol in Upgrade, `CONNECT`, or empty. */
   upgrade = '';
+  /** The latest head was read as one of HTTP/1.0, which the options allow; known also when it was refused. */
+  http10 = false;
+  /** An absolute URL of scheme https is refused. */
+  refusesHttpsUrl = false;
   private readonly events: RequestDecoderEvents;
   private readonly requestOptions: RequestDecoderOptions;
   private readonly line: RequestLine;
@@ -56,6 +60,8 @@ export class Http1RequestDecoder extends MessageDecoder {
     const { contentLength } = fields;
     const headers = fields.take(text);
     const { method } = line;
+    const http10 = line.version !== 11;
+    this.http10 = http10 && requestOptions.acceptHttp10;
     const framing = receivedRequestFraming(method, fields);
     if (typeof framing !== 'string') return framing;
     const connection = fields.connection ? connectionOptions(headers) : NO_CONNECTION_OPTIONS;
@@ -70,9 +76,9 @@ export class Http1RequestDecoder extends MessageDecoder {
       path = target.path;
       authority = target.authority ?? authority;
       scheme = target.scheme;
+      if (scheme === 'https' && this.refusesHttpsUrl) return ERRORS.httpsInPlaintext;
     }
 
-    const http10 = line.version === 10;
     const error = this.versionOrHostError(http10);
     if (error !== undefined) return error;
     if (http10 && authority === '') authority = requestOptions.defaultHostForHttp10;
@@ -98,12 +104,9 @@ export class Http1RequestDecoder extends MessageDecoder {
   }
 
   private versionOrHostError(http10: boolean): CodecError | undefined {
-    if (http10) {
-      if (!this.requestOptions.acceptHttp10) return ERRORS.lowVersion;
-      if (this.fields.codings > 0) return ERRORS.encodingInHttp10;
-    } else if (this.line.version !== 11) {
-      return ERRORS.lowVersion;
-    }
+    // As in Envoy, any other version is taken for HTTP/1.0.
+    if (http10 && !this.requestOptions.acceptHttp10) return ERRORS.lowVersion;
+    if (http10 && this.fields.codings > 0) return ERRORS.encodingInHttp10;
     if (this.fields.hosts > 1) return ERRORS.duplicateHost;
     return this.fields.hostValid ? undefined : ERRORS.invalidHost;
   }

@@ -7,7 +7,7 @@ import { ERRORS } from './codec_errors.ts';
 import { lineIsWhole, NEED_MORE, REFUSED } from './line_scan.ts';
 
 /** The methods Envoy's parser takes; every other one is refused, whatever its case, unless custom ones are allowed. */
-export const METHODS = (
+const METHODS = (
   'GET POST HEAD PUT DELETE OPTIONS PATCH CONNECT TRACE QUERY ACL BIND CHECKOUT COPY LINK LOCK MERGE MKACTIVITY MKCALENDAR ' +
   'MKCOL MOVE MSEARCH NOTIFY PROPFIND PROPPATCH PURGE REBIND REPORT SEARCH SOURCE SUBSCRIBE UNBIND UNLINK UNLOCK UNSUBSCRIBE'
 ).split(' ');

@@ -18,11 +18,11 @@ const MAX_PORT = 65535;
 export function parseTarget(method: string, target: string, allowAbsoluteUrl: boolean): RequestTarget | CodecError {
   if (method === 'CONNECT') return connectTarget(target);
   if (target === '*' && method === 'OPTIONS') return { path: '*', authority: undefined, scheme: '' };
+  // Envoy hands the URL on as a path, which the connection manager refuses as not beginning with a slash.
+  if (!allowAbsoluteUrl) return { path: target, authority: undefined, scheme: '' };
   if (target.startsWith('*')) return ERRORS.invalidUrl;
   const parts = ABSOLUTE.exec(target);
   if (parts === null) return ERRORS.relativeTarget;
-  // Envoy hands the URL on as a path, which the connection manager refuses as not beginning with a slash.
-  if (!allowAbsoluteUrl) return { path: target, authority: undefined, scheme: '' };
 
   const scheme = parts[1].toLowerCase();
   const userinfoEnd = parts[2].indexOf('@');

@@ -68,13 +68,14 @@ export class Http1ResponseDecoder extends MessageDecoder {
     const head = { status, protocol, headers } as const;
     if (status === 101 && !this.mayUpgrade) return ERRORS.unaskedUpgrade;
     const tunnel = opensTunnel(this.requestMethod, status);
-    const framing = tunnel ? 'close' : receivedResponseFraming(this.requestMethod, status, http10, fields);
+    const framing = tunnel ? 'close' : receivedResponseFraming(this.requestMethod, status, fields);
     if (typeof framing !== 'string') return framing;
     if (tunnel || neverHasBody(status)) headers.remove(CONTENT_LENGTH);
 
     if (status < 200 && !tunnel) {
       if (++this.informational > MAX_INFORMATIONAL) return ERRORS.tooManyInformational;
-      this.beginHead();
+      // An end right here cuts no message: the host has gone before it answered.
+      this.state = 'idle';
       this.events.onInformational(head);
       return undefined;
     }

@@ -8,8 +8,10 @@ import { opensTunnel } from '../../native-free/http1/framing.ts';
 import { reasonPhrase } from '../../native-free/http1/reason_phrases.ts';
 import { AccessLogType } from '../api/enums.ts';
 import { now, wallNow } from '../common/clock.ts';
+import { dumpHead } from '../common/head_dump.ts';
 import { connectionTag, logger, streamTag } from '../common/log.ts';
 import { ResponseFlag } from '../common/response_flags.ts';
+import { routeClock } from '../common/route_clock.ts';
 import { HTTP, HTTP1 } from '../common/stats/layouts.ts';
 import { StreamInfo } from '../common/stream_info.ts';
 import { WireBytes, wireBytes } from '../common/wire_bytes.ts';
@@ -20,7 +22,6 @@ import type { FilterMaker } from '../spi/http_filter.ts';
 import { switchesFilters } from './config.ts';
 import type { ConnectionManager } from './connection_manager.ts';
 import { FilterManager } from './filter_manager.ts';
-import { dumpHead } from './head_dump.ts';
 import { HeaderRule } from './header_rules.ts';
 import { type LocalReply, makeLocalReply } from './local_reply.ts';
 import { maxStreamDuration, noLimit } from './max_stream_duration.ts';
@@ -60,6 +61,12 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   private over = false;
   private readonly timers: StreamTimers;
   private informed = false;
+  /** The request has passed the manager's own checks: a route may be looked for. */
+  private routable = false;
+  /** The client was told to go on: what logs show as the code of a request without an answer. */
+  private continued = false;
+  /** Set when the reply has been made: its mappers do not see it yet, as in Envoy. */
+  private flagOfReply = -1;
   /** Set while an entry is written before the end. */
   accessLogType: number | undefined;
   /** Counted as an upgrade, even when it fails later. */
@@ -104,7 +111,13 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     const { config } = this.manager;
     const request = this.request!;
     const table = config.scopedRoutes === undefined ? config.routes.table : config.scopedRoutes.tableFor(request);
-    return table?.route(request, Math.floor(Math.random() * 0x1_0000_0000), this.info);
+    const random = Math.floor(Math.random() * 0x1_0000_0000);
+    this.info.routeResolutions++;
+    if (!routeClock.asked) return table?.route(request, random, this.info);
+    const began = performance.now();
+    const route = table?.route(request, random, this.info);
+    this.info.routeResolutionMicros = Math.floor((performance.now() - began) * 1000);
+    return route;
   }
 
   // === RequestReceiver ===
@@ -112,7 +125,8 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   decodeHeaders(head: RequestHead, endStream: boolean): void {
     const { manager, info } = this;
     this.request = head;
-    this.isGrpcRequest = isGrpcType(head.headers.get(CONTENT_TYPE));
+    // Several types are one value to Envoy, which is that of no gRPC.
+    this.isGrpcRequest = isGrpcType(head.headers.get(CONTENT_TYPE)) && isGrpcType(head.headers.getAll(CONTENT_TYPE));
     this.timers.lastActivity = now;
     this.requestDone = endStream;
     info.protocol = head.protocol;
@@ -135,10 +149,11 @@ export class ActiveStream implements RequestReceiver, FormatContext {
       const client = mutateRequestHeaders(head, manager.config, manager.info, upgrade !== '' && upgrade !== 'CONNECT');
       if (typeof client === 'number') {
         manager.config.stats[HTTP.slot.downstream_rq_rejected_via_ip_detection]++;
-        this.sendLocalReply(client, '', 'rejected_via_ip_detection', -1, undefined);
+        this.sendLocalReply(client, '', 'rejecting_because_detection_failed', -1, undefined);
         return;
       }
       info.remoteAddress = client;
+      this.routable = true;
       if (manager.config.flushAccessLogOnNewRequest) this.logNow(AccessLogType.DownstreamStart);
       if (upgrade !== '' && !this.acceptUpgrade(upgrade)) return;
       if (switchesFilters(manager.config)) this.switchFilters(this.makers);
@@ -180,7 +195,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     if (!this.responseDone) {
       if (flag >= 0) info.setFlag(flag);
       info.responseCodeDetails = details;
-      if (!this.responseStarted) info.responseCode = 0;
+      if (!this.responseStarted) info.responseCode = this.continued ? 100 : 0;
       this.manager.config.stats[HTTP.slot.downstream_rq_rx_reset]++;
     }
     this.end();
@@ -194,18 +209,18 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     if (error.details === 'http1.unexpected_underscore') {
       this.manager.config.http1Stats[HTTP1.slot.requests_rejected_with_underscores_in_headers]++;
     }
-    if (error.status === 431) stats[HTTP.slot.downstream_rq_too_large]++;
-    info.setFlag(ResponseFlag.DownstreamProtocolError);
     this.manager.info.stream?.setFlag(ResponseFlag.DownstreamProtocolError);
     info.protocol ??= 'HTTP/1.1';
     info.remoteAddress ??= this.manager.info.remoteAddress;
     this.manager.closeAfterResponse();
     if (this.responseStarted) {
+      info.setFlag(ResponseFlag.DownstreamProtocolError);
       info.responseCodeDetails = error.details;
       this.encoder.abort(false);
       this.end();
       return;
     }
+    this.flagOfReply = ResponseFlag.DownstreamProtocolError;
     this.sendLocalReply(error.status, reasonPhrase(error.status), error.details, -1, undefined);
   }
 
@@ -219,7 +234,8 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   }
 
   onResponseEncoded(): void {
-    if (!this.requestDone && this.manager.multiplexed) this.manager.config.stats[HTTP.slot.downstream_rq_rx_reset]++;
+    // Envoy resets what is left of such a request, and counts that as if the client had.
+    if (!this.requestDone) this.manager.config.stats[HTTP.slot.downstream_rq_rx_reset]++;
     this.end();
   }
 
@@ -249,6 +265,9 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     if (this.over) return;
     if (flag >= 0) info.setFlag(flag);
     info.responseCodeDetails = details.replaceAll(' ', '_');
+    const { stats } = this.manager.config;
+    if (details === 'request_payload_too_large') stats[HTTP.slot.downstream_rq_too_large]++;
+    else if (details === 'response_payload_too_large') stats[HTTP.slot.rs_too_large]++;
     if (this.responseStarted) {
       this.abortResponse();
       return;
@@ -256,15 +275,17 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     if (log.debugOn)
       log.debug(`${streamTag(this.manager.info.id, this.streamId)}Sending local reply with details ${details}`);
     // As in Envoy a bad request ends its connection, where it has that to itself.
-    if (status === 400 && !this.manager.multiplexed) this.manager.closeAfterResponse();
+    if (status === 400 && !this.manager.config.streamErrorOnInvalidMessage) this.manager.closeAfterResponse();
     this.filters.stopDecoding();
     const { localReply } = this.manager.config;
     const prepare = (head: ResponseHead) => {
       this.response = head;
-      info.responseCode = status;
-      // Envoy gives its own answers the route's response headers too.
-      this.chosenRoute?.applyResponseHeaders(head, this);
+      // Envoy gives its own answers the response headers of a route that leads to a cluster.
+      const route = this.routable ? this.route : undefined;
+      if (route?.kind === 'forward') route.applyResponseHeaders(head, this);
       edit?.(head.headers);
+      // As in Envoy the headers added so far do not know it.
+      info.responseCode = status;
     };
     const rewrite = localReply && ((head: ResponseHead, made: string) => localReply.rewrite(head, made, this));
     const request = { isHead: this.request?.method === 'HEAD', isGrpc: this.isGrpcRequest, grpcStatus };
@@ -273,6 +294,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
 
   private encodeLocalReply({ head, body }: LocalReply): void {
     const { filters } = this;
+    if (this.flagOfReply >= 0) this.info.setFlag(this.flagOfReply);
     this.response = head;
     const ends = body === '';
     const direct = filters.startLocalReply();
@@ -326,6 +348,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     info.protocol = former.info.protocol;
     info.remoteAddress = former.info.remoteAddress;
     info.bytesReceived = former.info.bytesReceived;
+    info.downstreamBytes = former.info.downstreamBytes;
     this.request = head;
     this.finishRequest();
     try {
@@ -372,7 +395,8 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     this.timers.stopRequestTimeout();
     mutateResponseHeaders(head, this.request, config, this.upgraded, this.connectionOption(head));
     info.firstDownstreamByteSent = now;
-    info.downstreamBytes?.responseSent(head, endStream, endStream && this.request?.method !== 'HEAD');
+    if (wireBytes.counted) info.downstreamBytes ??= new WireBytes();
+    info.downstreamBytes?.responseSent(head, endStream, this.request?.method === 'HEAD');
     if (log.debugOn) {
       log.debug(
         `${streamTag(manager.info.id, this.streamId)}encoding headers via codec (end_stream=${endStream}):\n${dumpHead(head)}`,
@@ -412,6 +436,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     this.info.routeName = route.name;
     this.info.routeMetadata = route.metadata;
     this.info.virtualHostMetadata = route.virtualHost.metadata;
+    if (this.over) return;
     const duration = maxStreamDuration(route, this.request!, this.manager.config.maxStreamDuration);
     if (duration === undefined) return;
     this.timers.setMaxDuration(duration === noLimit ? undefined : duration);
@@ -473,6 +498,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   }
 
   private sendContinue(): void {
+    this.continued = true;
     countAnswer(this.manager.config, 100);
     this.encoder.encodeInformational(continueHead);
   }
@@ -492,7 +518,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     const { manager, info, encoder } = this;
     const { stats } = manager.config;
     stats[HTTP.slot.downstream_rq_tx_reset]++;
-    if (manager.multiplexed) stats[HTTP.slot.downstream_rq_rx_reset]++;
+    stats[HTTP.slot.downstream_rq_rx_reset]++;
     const { UpstreamConnectionFailure, UpstreamConnectionTermination } = ResponseFlag;
     const hostGone = info.hasFlag(UpstreamConnectionFailure) || info.hasFlag(UpstreamConnectionTermination);
     // RFC 9113 section 8.5.
@@ -515,9 +541,18 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     this.filters.stopDecoding();
     this.filters.destroy();
     info.endMonotonic = now;
+    info.protocol ??= this.encoder.protocol;
     this.count();
+    if (this.routable && info.upstreamCluster === '') this.noteCluster();
     for (const accessLogger of this.manager.config.accessLoggers) accessLogger.log(this);
     this.manager.onStreamOver(this, now - info.startMonotonic, info.responseCode !== 0);
+  }
+
+  /** Envoy knows the route's cluster before any filter looks at the request; who answers instead of the router need not ask. */
+  private noteCluster(): void {
+    const { info, request } = this;
+    if (this.manager.config.accessLoggers.length === 0 || info.hasFlag(ResponseFlag.NoClusterFound)) return;
+    info.upstreamCluster = this.route?.selectCluster(request!) ?? '';
   }
 
   private count(): void {
@@ -528,7 +563,7 @@ export class ActiveStream implements RequestReceiver, FormatContext {
     config.requestTime.record(this.info.endMonotonic - this.info.startMonotonic);
     // Health checks are no traffic; Envoy counts them here whether it traces or not.
     if (this.info.healthCheck) stats[HTTP.slot['tracing.health_check']]++;
-    else if (!this.succeeded) countAnswer(config, this.info.responseCode);
+    else if (!this.succeeded && this.responseStarted) countAnswer(config, this.info.responseCode);
   }
 }
 

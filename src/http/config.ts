@@ -9,7 +9,7 @@ import { compileHeaderKeyFormat } from '../common/header_key_format.ts';
 import { compileKeepalive, type KeepaliveOptions } from '../common/http2_keepalive.ts';
 import { localAddress } from '../common/local_address.ts';
 import type { Runtime } from '../common/runtime.ts';
-import { HTTP, HTTP1, HTTP2, LISTENER_HTTP } from '../common/stats/layouts.ts';
+import { HTTP, HTTP1, HTTP2, http2Histograms, LISTENER_HTTP } from '../common/stats/layouts.ts';
 import type { ScopedRouteTables } from '../router/scoped_routes.ts';
 import type { AccessLogger } from '../spi/format.ts';
 import type { FilterMaker } from '../spi/http_filter.ts';
@@ -66,6 +66,7 @@ export interface HttpConnectionManagerConfig {
   /** Undefined: x-forwarded-client-cert is taken out. */
   readonly forwardClientCert: ForwardClientCert | undefined;
   readonly useRemoteAddress: boolean;
+  readonly validatesScheme: boolean;
   readonly xffNumTrustedHops: number;
   readonly skipXffAppend: boolean;
   /** Tried in turn where `useRemoteAddress` is off. */
@@ -131,6 +132,7 @@ export function compileConfig(
   const keyFormat = compileHeaderKeyFormat(http1);
   const { routeSpecifier, accessLogOptions: logs } = message;
   const http1Stats = context.stats.block(HTTP1, 'http1.');
+  for (const name of http2Histograms) context.stats.histogram(`http2.${name}`);
   const routes = routesOf(routeSpecifier, context);
   const scopedRoutes = routeSpecifier.case === 'scopedRoutes' ? context.scopedRoutes(routeSpecifier.value) : undefined;
   const offByDefault = filters.some((filter) => filter.disabled);
@@ -176,6 +178,7 @@ export function compileConfig(
     via: message.via,
     forwardClientCert: compileForwardClientCert(message),
     useRemoteAddress: message.useRemoteAddress ?? false,
+    validatesScheme: message.useRemoteAddress === true && message.xffNumTrustedHops === 0,
     xffNumTrustedHops: message.xffNumTrustedHops,
     skipXffAppend: message.skipXffAppend,
     originalIp: compileOriginalIpDetection(message.originalIpDetectionExtensions, message.xffNumTrustedHops),

@@ -1,6 +1,7 @@
 /** Step 5 of the data path: one client connection: its codec and streams, and its end when it idles, drains or has served enough. */
 import { now } from '../common/clock.ts';
 import { connectionTag, logger } from '../common/log.ts';
+import { ResponseFlag } from '../common/response_flags.ts';
 import { HTTP } from '../common/stats/layouts.ts';
 import type { ConnectionInfo } from '../common/stream_info.ts';
 import { Timer } from '../common/timers.ts';
@@ -147,6 +148,7 @@ export class ConnectionManager implements ServerCodecCallbacks, CodecChoiceOwner
 
   onProtocolError(flood: boolean): void {
     if (!flood) this.config.stats[HTTP.slot.downstream_cx_protocol_error]++;
+    this.info.stream?.setFlag(ResponseFlag.DownstreamProtocolError);
   }
 
   onConnectionClosed(local: boolean, reason: string, active: boolean): void {

@@ -21,6 +21,8 @@ export interface Http1ServerOptions {
   readonly decoder: RequestDecoderOptions;
   /** Milliseconds a refused or unfinished client is given to close its side. */
   readonly delayedCloseTimeout: number;
+  /** A URL of scheme https is taken on TLS connections alone. */
+  readonly validatesScheme: boolean;
   /** Spelling of header names in answers whose host did not give one; undefined: lower case. */
   readonly headerSpelling: HeaderSpelling | undefined;
 }
@@ -62,6 +64,7 @@ export class Http1ServerConnection
     this.callbacks = callbacks;
     this.options = options;
     this.decoder = new Http1RequestDecoder(this, options.decoder);
+    this.decoder.refusesHttpsUrl = options.validatesScheme && !connection.isTls;
     connection.callbacks = this;
   }
 
@@ -158,6 +161,9 @@ export class Http1ServerConnection
   }
 
   onCodecError(error: CodecError): void {
+    // What comes behind the last answer of a connection is of no interest, and no request.
+    if (this.stream === undefined && this.connection.isClosing) return;
+    if (this.decoder.http10) this.protocol = 'HTTP/1.0';
     this.stream ??= this.beginRequest();
     this.close = true;
     this.stream.onCodecError(error);
@@ -196,8 +202,8 @@ export class Http1ServerConnection
     const protocol = this.protocol === 'HTTP/1.0' ? 'HTTP/1.0' : 'HTTP/1.1';
     const framing = responseFramingToSend(this.method, status, headers, endStream, protocol === 'HTTP/1.0');
     const { headerSpelling } = this.options;
-    this.chunked = framing === 'chunked';
-    this.sendsBody = framing !== 'none';
+    this.sendsBody = framing !== 'none' && framing !== 'empty' && this.method !== 'HEAD';
+    this.chunked = framing === 'chunked' && this.sendsBody;
     if (framing === 'close' || headers.get(CONNECTION) === 'close') this.close = true;
     this.connection.writeText(
       headerSpelling === undefined

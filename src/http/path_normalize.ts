@@ -19,14 +19,13 @@ export function normalizeRequestPath(
   path: string,
   options: PathNormalization,
 ): string | 'reject' | { redirect: string } {
-  const queryStart = path.indexOf('?');
-  const query = queryStart < 0 ? '' : path.slice(queryStart);
-  let result = queryStart < 0 ? path : path.slice(0, queryStart);
+  const [bare, query] = splitQuery(path);
+  let result = bare;
   let redirect = false;
   if (options.escapedSlashes > EscapedSlashes.Keep && /%(?:2f|5c)/i.test(result)) {
     if (options.escapedSlashes === EscapedSlashes.Reject) return 'reject';
     redirect = options.escapedSlashes === EscapedSlashes.UnescapeAndRedirect;
-    result = result.replace(/%2f/gi, '/').replace(/%5c/gi, '\\');
+    result = withPlainSlashes(result);
   }
   if (options.normalizePath) {
     const canonical = canonicalPath(result);
@@ -35,6 +34,22 @@ export function normalizeRequestPath(
   }
   if (options.mergeSlashes) result = mergeSlashes(result);
   return redirect ? { redirect: result + query } : result + query;
+}
+
+/** A path that was refused as logs show it. */
+export function refusedPath(path: string, options: PathNormalization): string {
+  if (options.escapedSlashes <= EscapedSlashes.Keep) return path;
+  const [bare, query] = splitQuery(path);
+  return withPlainSlashes(bare) + query;
+}
+
+function splitQuery(path: string): [path: string, query: string] {
+  const queryStart = path.indexOf('?');
+  return queryStart < 0 ? [path, ''] : [path.slice(0, queryStart), path.slice(queryStart)];
+}
+
+function withPlainSlashes(path: string): string {
+  return path.replace(/%2f/gi, '/').replace(/%5c/gi, '\\');
 }
 
 /**

@@ -1,15 +1,24 @@
 /** Step 5 of the data path: requests the connection manager answers itself because of their host or path. */
 import type { RequestHead } from '../../native-free/headers/header_map.ts';
-import { LOCATION } from '../../native-free/headers/well_known.ts';
+import { CONTENT_TYPE, LOCATION } from '../../native-free/headers/well_known.ts';
 import { HTTP } from '../common/stats/layouts.ts';
 import type { ActiveStream } from './active_stream.ts';
 import type { HttpConnectionManagerConfig } from './config.ts';
-import { normalizeRequestPath } from './path_normalize.ts';
+import { normalizeRequestPath, refusedPath } from './path_normalize.ts';
 
 /** Sends the refusal, if one is due, and tells whether it did. */
 export function refuseRequest(stream: ActiveStream, head: RequestHead, config: HttpConnectionManagerConfig): boolean {
   if (head.authority === '') return refuse(stream, 400, 'missing_host_header');
-  if (head.method === 'CONNECT') return false;
+  // What a QUERY asks is in its content, which nobody can read without a type.
+  if (head.method === 'QUERY' && !head.headers.get(CONTENT_TYPE)) {
+    stream.sendLocalReply(400, '', 'query_missing_content_type', -1, undefined);
+    return true;
+  }
+  if (head.method === 'CONNECT') {
+    // The port stays: CONNECT has to name one.
+    if (config.stripTrailingHostDot) head.authority = withoutTrailingDot(head.authority);
+    return false;
+  }
   if (head.path[0] !== '/') {
     config.stats[HTTP.slot.downstream_rq_non_relative_path]++;
     stream.sendLocalReply(404, '', 'absolute_path_rejected', -1, undefined);
@@ -45,6 +54,7 @@ function normalizePath(stream: ActiveStream, head: RequestHead, config: HttpConn
   if (!fragment && !config.normalizePath && !config.mergeSlashes && config.escapedSlashes < 2) return true;
   const result = fragment ? 'reject' : normalizeRequestPath(head.path, config);
   if (typeof result === 'object') {
+    head.path = result.redirect;
     config.stats[HTTP.slot.downstream_rq_redirected_with_normalized_path]++;
     stream.sendLocalReply(307, '', 'path_normalization_failed', -1, (headers) =>
       headers.set(LOCATION, result.redirect),
@@ -55,6 +65,7 @@ function normalizePath(stream: ActiveStream, head: RequestHead, config: HttpConn
     head.path = result;
     return true;
   }
+  if (!fragment) head.path = refusedPath(head.path, config);
   config.stats[HTTP.slot.downstream_rq_failed_path_normalization]++;
   refuse(stream, 400, 'path_normalization_failed');
   return false;

@@ -140,7 +140,7 @@ function setForwardedProto(head: RequestHead, config: HttpConnectionManagerConfi
   const proto = headers.get(X_FORWARDED_PROTO)!.toLowerCase();
   if (config.schemeToSet !== '') head.scheme = config.schemeToSet;
   // What the client itself says stays, even if it does not agree.
-  else if (head.protocol === 'HTTP/2' && head.scheme !== '') return;
+  else if (head.scheme !== '') return;
   else if (proto === 'https' || proto === 'http') head.scheme = proto;
   else head.scheme = secure ? 'https' : 'http';
 }

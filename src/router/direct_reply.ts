@@ -13,15 +13,14 @@ export function replyDirectly(
   callbacks: DecoderFilterCallbacks,
   keepOriginal: boolean,
 ): void {
-  const location = route.redirectLocation(head, keepOriginal);
+  const location = route.redirectLocation(head, callbacks, keepOriginal);
   const { format } = route;
   const body = format === undefined ? route.body : fromWire(formatReply(format, toWire(route.body), callbacks));
-  const edit =
-    location === '' && format === undefined
-      ? undefined
-      : (headers: HeaderMap) => {
-          if (location !== '') headers.set(LOCATION, location);
-          if (format !== undefined) headers.set(CONTENT_TYPE, format.contentType);
-        };
+  const edit = (headers: HeaderMap) => {
+    if (location !== '') headers.set(LOCATION, location);
+    route.applyResponseHeaders(callbacks.response!, callbacks);
+    // Plain text is what a reply is anyway.
+    if (format !== undefined && format.contentType !== 'text/plain') headers.set(CONTENT_TYPE, format.contentType);
+  };
   callbacks.sendLocalReply(route.status, body, 'direct_response', -1, edit);
 }

@@ -12,6 +12,7 @@ import {
 } from '../../native-free/headers/well_known.ts';
 import { BodyBuffer } from '../common/body_buffer.ts';
 import { now } from '../common/clock.ts';
+import { dumpHead } from '../common/head_dump.ts';
 import { logger, streamTag } from '../common/log.ts';
 import type { ResetReason } from '../common/reset_reason.ts';
 import { ResponseFlag } from '../common/response_flags.ts';
@@ -62,6 +63,8 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
   /** The head said that nothing follows; a body that turns out empty is still framed as one. */
   private bodiless = false;
   private responseStarted = false;
+  /** An informational answer has come. */
+  private informed = false;
   private paused = false;
   private responsePaused = false;
 
@@ -90,8 +93,8 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
       const { priority } = route;
       this.retries = new Retries(this, state, { cluster, priority, info, charges, runtime: config.runtime });
     }
-    prepareHead(route, callbacks, this.timers.timeouts, config.suppressEnvoyHeaders);
     info.upstreamRequestAttemptCount = 1;
+    prepareHead(route, callbacks, this.timers.timeouts, config.suppressEnvoyHeaders);
     const host = cluster.chooseHost(0, route.priority);
     if (host === undefined) {
       this.replyNoHost();
@@ -175,6 +178,7 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     info.upstreamRequestAttemptCount = this.attempts;
     this.retries?.onTried(host);
     this.route.rewriteHost(this.callbacks.request, host.hostname, !this.config.suppressEnvoyHeaders);
+    if (log.debugOn) this.logTry();
     this.upstream = new UpstreamRequest(this, host);
     const { priority } = this.route;
     const cluster = this.cluster;
@@ -183,6 +187,11 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
       const preface = tunnel.header?.(info.connection);
       this.upstream.startTunnel(cluster, cluster.breakerOf(priority), info.connection, preface);
     } else this.upstream.start(cluster, priority, this.callbacks.request, info.connection);
+  }
+
+  private logTry(): void {
+    const first = `router decoding headers:\n${dumpHead(this.callbacks.request)}`;
+    log.debug(`${this.tag}${this.attempts === 1 ? first : 'performing retry'}`);
   }
 
   private finishRequest(): void {
@@ -261,7 +270,8 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     const ends = this.requestDone && this.trailers === undefined;
     stream.sendHeaders(request, this.bodiless);
     if (wireBytes.counted) {
-      info.upstreamBytes = new WireBytes();
+      // Of all tries together, as in Envoy.
+      info.upstreamBytes ??= new WireBytes();
       info.upstreamBytes.requestSent(request, this.bodiless);
       if (body !== undefined) info.upstreamBytes.bodySent(body.length, ends);
     }
@@ -284,13 +294,15 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     info.upstreamProtocol = stream.protocol;
   }
 
-  /** Of a host's informational answers Envoy forwards at most 100; the try that sent it must stand then. */
+  /** Of a host's informational answers Envoy heeds the first of 100 and 102 to 104; the try that sent it must stand, forwarded or not. */
   onUpstreamInformational(head: ResponseHead): void {
-    if (head.status !== 100) return;
-    this.charges.code(100);
-    if (!this.callbacks.encodeInformational(head)) return;
+    const { status } = head;
+    if (this.informed || status === 101 || status > 104) return;
+    this.informed = true;
+    this.charges.code(status);
     this.retries?.stop();
     this.retries = undefined;
+    this.callbacks.encodeInformational(head);
   }
 
   onUpstreamHeaders(upstream: UpstreamRequest, head: ResponseHead, endStream: boolean): void {
@@ -316,7 +328,6 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     if (!this.config.suppressEnvoyHeaders && this.requestDone) {
       head.headers.set(X_ENVOY_UPSTREAM_SERVICE_TIME, String(Math.round(now - upstream.startedAt)));
     }
-    if (route.includeResponseAttemptCount) head.headers.set(X_ENVOY_ATTEMPT_COUNT, String(this.attempts));
     if (!this.requestDone && isUpgrade(callbacks.request)) {
       this.timers.stopResponse();
       if (refusesWebSocket(callbacks.request, status)) {
@@ -328,7 +339,9 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     }
     callbacks.response = head;
     info.responseCode = status;
+    info.responseCodeDetails = 'via_upstream';
     route.applyResponseHeaders(head, callbacks);
+    if (route.includeResponseAttemptCount) head.headers.set(X_ENVOY_ATTEMPT_COUNT, String(this.attempts));
     if (endStream) this.finishResponse();
     callbacks.encodeHeaders(head, endStream);
   }
@@ -354,7 +367,8 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     const { callbacks } = this;
     const { info } = callbacks;
     if (log.debugOn) log.debug(`${this.tag}upstream reset: reset reason: ${reason} ${detail}`);
-    if (reason === 'remote connection failure') info.upstreamTransportFailureReason = detail.replaceAll(' ', '_');
+    if (reason === 'remote connection failure' || reason === 'local connection failure')
+      info.upstreamTransportFailureReason = detail.replaceAll(' ', '_');
     this.responsePaused = false;
     if (this.responseStarted) {
       info.setFlag(flagOfReset(reason));
@@ -371,7 +385,7 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     const slow = this.slowTries;
     const retries = slow === undefined || upstream === this.upstream ? this.retries : undefined;
     if (retries?.onReset(reason, upstream.stream !== undefined) === true) return;
-    const reply = replyToReset(reason, detail, this.attempts > 1);
+    const reply = replyToReset(reason, detail, this.attempts > 1, this.informed);
     if (slow !== undefined && this.othersGoOn(slow, upstream)) {
       this.charges.code(reply.status);
       this.dropTry(slow, upstream);
@@ -445,6 +459,7 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     cluster.stats[CLUSTER.slot.upstream_rq_timeout]++;
     this.charges.count('upstream_rq_timeout');
     if (this.slowTries !== undefined) this.timeOutSlowTries(this.slowTries);
+    this.trackEnd();
     this.giveUpTry();
     this.endByTimeout('response_timeout');
   }
@@ -548,7 +563,8 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     flag: number,
     edit?: (headers: HeaderMap) => void,
   ): void {
-    this.charges.code(status);
+    // An answer that has begun is charged once.
+    if (!this.informed) this.charges.code(status);
     this.timers.stop();
     this.retries?.stop();
     const { attempts } = this;
@@ -580,7 +596,24 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
   private finishResponse(): void {
     this.timers.stop();
     this.charges.time();
+    this.trackEnd();
     this.callbacks.info.lastUpstreamByteReceived = now;
+  }
+
+  private trackEnd(): void {
+    this.cluster.tracked?.requestEnded(now - this.charges.startedAt, this.timers.timeouts.response);
+  }
+
+  get bodyBytes(): number {
+    return this.callbacks.info.bytesReceived;
+  }
+
+  get tryTimeout(): number {
+    return this.timers.timeouts.perTry;
+  }
+
+  get tryDuration(): number | undefined {
+    return this.timers.timeouts.stream;
   }
 
   private get tag(): string {

@@ -1,15 +1,17 @@
-/** The host a route sends on: host_rewrite_literal, host_rewrite_header or host_rewrite_path_regex. */
+/** The host a route sends on: host_rewrite_literal, host_rewrite_header, host_rewrite_path_regex or the format of host_rewrite. */
 import type { RequestHead } from '../../native-free/headers/header_map.ts';
 import { type HeaderName, headerName } from '../../native-free/headers/header_name.ts';
 import { X_ENVOY_ORIGINAL_HOST, X_FORWARDED_HOST } from '../../native-free/headers/well_known.ts';
 import type { envoy } from '../api/envoy_types.ts';
+import { type Formatter, parseFormat } from '../common/formatter/parse_format.ts';
 import { RegexRewrite } from '../common/regex.ts';
 import { toWire } from '../common/wire_string.ts';
+import type { FormatContext } from '../spi/format.ts';
 import { queryStart } from './path_rewrite.ts';
 
 export interface HostRewrite {
   /** The new host; empty: leave it alone. */
-  host(head: RequestHead): string;
+  host(head: RequestHead, context: FormatContext): string;
 }
 
 export function compileHostRewrite(action: envoy.config.route.v3.RouteAction): HostRewrite | undefined {
@@ -21,6 +23,12 @@ export function compileHostRewrite(action: envoy.config.route.v3.RouteAction): H
       return new HeaderHost(headerName(specifier.value));
     case 'hostRewritePathRegex':
       return new PathRegexHost(new RegexRewrite(specifier.value.pattern?.regex ?? '', specifier.value.substitution));
+    case 'hostRewrite': {
+      // Missing values print `-`, as in Envoy.
+      const parsed = parseFormat(specifier.value);
+      if ('error' in parsed) throw new Error(parsed.error);
+      return new FormattedHost(parsed.formatter);
+    }
     default:
       return undefined;
   }
@@ -37,6 +45,7 @@ export function updateAuthority(
   keepOriginal: boolean,
 ): void {
   const { headers, authority } = head;
+  if (keepOriginal) headers.set(X_ENVOY_ORIGINAL_HOST, authority);
   if (appendForwarded && authority !== '') {
     const forwarded = headers.getAll(X_FORWARDED_HOST);
     if (forwarded === undefined || forwarded === '') headers.set(X_FORWARDED_HOST, authority);
@@ -44,7 +53,6 @@ export function updateAuthority(
       headers.set(X_FORWARDED_HOST, `${forwarded},${authority}`);
     }
   }
-  if (keepOriginal) headers.set(X_ENVOY_ORIGINAL_HOST, authority);
   head.authority = host;
 }
 
@@ -65,6 +73,16 @@ class HeaderHost implements HostRewrite {
   }
   host(head: RequestHead): string {
     return head.headers.get(this.name) ?? '';
+  }
+}
+
+class FormattedHost implements HostRewrite {
+  private readonly formatter: Formatter;
+  constructor(formatter: Formatter) {
+    this.formatter = formatter;
+  }
+  host(_head: RequestHead, context: FormatContext): string {
+    return this.formatter.format(context);
   }
 }
 

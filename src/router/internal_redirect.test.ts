@@ -61,7 +61,7 @@ test('what is not followed leaves the request as it was', () => {
     [undefined, ''],
     ['', 'bad_location'],
     ['/relative', 'bad_location'],
-    ['ftp://b.test/', 'bad_location'],
+    ['ftp://b.test/', 'unsafe_scheme'],
     ['https://b.test/', 'unsafe_scheme'],
   ] as const) {
     const request = head();

@@ -10,6 +10,8 @@ import type { Route } from './route.ts';
 /** Why a redirect is passed on; the end of a counter's name `passthrough_internal_redirect_…`, or uncounted when empty. */
 export type RedirectRefusal = '' | 'bad_location' | 'unsafe_scheme' | 'too_many_redirects' | 'no_route' | 'predicate';
 
+const httpSchemes = ['http', 'https'];
+
 type Predicate = (info: StreamInfo, from: string, to: string, fromHttps: boolean, toHttps: boolean) => boolean;
 
 /** Redirects this request has taken; kept with the stream's objects, which the next stream takes over. */
@@ -55,6 +57,10 @@ export class InternalRedirectPolicy {
     const target = parseTarget(location);
     if (target === undefined) return 'bad_location';
     const fromHttps = head.scheme === 'https';
+    // Nobody here speaks it; of a client over http Envoy only sees that it is another scheme.
+    if (!httpSchemes.includes(target.scheme)) {
+      return fromHttps || this.allowsCrossScheme ? 'bad_location' : 'unsafe_scheme';
+    }
     const toHttps = target.scheme === 'https';
     if (!this.allowsCrossScheme && fromHttps !== toHttps) return 'unsafe_scheme';
     const taken = (info.filterState?.get(countKey) as number | undefined) ?? 0;
@@ -108,7 +114,7 @@ interface Target {
 
 /** Absolute http and https URLs only; the fragment is dropped. */
 function parseTarget(location: string): Target | undefined {
-  const parts = /^(https?):\/\/([^/?#\s]+)([^#]*)/i.exec(location);
+  const parts = /^([a-z][a-z0-9+.-]*):\/\/([^/?#\s]+)([^#]*)/i.exec(location);
   if (parts === null) return undefined;
   const [, scheme, authority, rest] = parts;
   return { scheme: scheme.toLowerCase(), authority, path: rest.startsWith('/') ? rest : `/${rest}` };

@@ -33,8 +33,16 @@ export class PathIndex {
   private readonly residual: RouteEntry[] = [];
   private hasInsensitive = false;
 
-  constructor(entries: readonly RouteEntry[]) {
-    for (const entry of entries) this.add(entry);
+  /** Entries come in the order of their indices. */
+  add(entry: RouteEntry): void {
+    const { path } = entry.match;
+    if (path.kind === 'regex' || path.kind === 'connect') {
+      this.residual.push(entry);
+      return;
+    }
+    if (!path.caseSensitive) this.hasInsensitive = true;
+    const root = path.caseSensitive ? this.sensitive : this.insensitive;
+    insert(root, path.caseSensitive ? path.text : path.text.toLowerCase())[path.kind].push(entry);
   }
 
   /** `end`: where the path ends and its query begins. */
@@ -63,17 +71,6 @@ export class PathIndex {
         return entry;
     }
     return best;
-  }
-
-  private add(entry: RouteEntry): void {
-    const { path } = entry.match;
-    if (path.kind === 'regex' || path.kind === 'connect') {
-      this.residual.push(entry);
-      return;
-    }
-    if (!path.caseSensitive) this.hasInsensitive = true;
-    const root = path.caseSensitive ? this.sensitive : this.insensitive;
-    insert(root, path.caseSensitive ? path.text : path.text.toLowerCase())[path.kind].push(entry);
   }
 }
 

@@ -1,16 +1,18 @@
-/** The path a route sends on: prefix_rewrite, regex_rewrite or a path template, for forwarding and for redirects. */
+/** The path a route sends on: prefix_rewrite, regex_rewrite, the format of path_rewrite or a path template, for forwarding and for redirects. */
 import type { RequestHead } from '../../native-free/headers/header_map.ts';
 import { X_ENVOY_ORIGINAL_PATH } from '../../native-free/headers/well_known.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { unpackAny } from '../api/registry.ts';
+import { type Formatter, parseFormat } from '../common/formatter/parse_format.ts';
 import { parseUriRewrite } from '../common/matchers/uri_template.ts';
 import { RegexRewrite } from '../common/regex.ts';
 import { toWire } from '../common/wire_string.ts';
+import type { FormatContext } from '../spi/format.ts';
 import type { PathMatch } from './route_match.ts';
 
 export interface PathRewrite {
   /** The new path without query for a path without query; empty: leave the path alone. */
-  rewrite(pathOnly: string): string;
+  rewrite(pathOnly: string, context: FormatContext): string;
 }
 
 /** The fields a route action and a redirect share; undefined when none is set. Throws on what validation refuses. */
@@ -19,7 +21,9 @@ export function compilePathRewrite(
   prefixRewrite: string,
   regexRewrite: envoy.type.matcher.v3.RegexMatchAndSubstitute | undefined,
   policy?: envoy.config.core.v3.TypedExtensionConfig,
+  format = '',
 ): PathRewrite | undefined {
+  if (format !== '') return new FormattedPath(compilePathFormat(format));
   if (policy?.typedConfig !== undefined) return compileTemplateRewrite(match, policy);
   if (regexRewrite?.pattern !== undefined) {
     return new RegexPathRewrite(new RegexRewrite(regexRewrite.pattern.regex, regexRewrite.substitution));
@@ -28,11 +32,23 @@ export function compilePathRewrite(
   return new PrefixRewrite('text' in match ? match.text.length : undefined, toWire(prefixRewrite));
 }
 
+/** Missing values print nothing. Throws on what validation refuses. */
+export function compilePathFormat(format: string): Formatter {
+  const parsed = parseFormat(format, true);
+  if ('error' in parsed) throw new Error(parsed.error);
+  return parsed.formatter;
+}
+
 /** Rewrites the path and keeps the query; tells the upstream the old one by `x-envoy-original-path` if `keepOriginal`. */
-export function rewritePath(head: RequestHead, rewrite: PathRewrite, keepOriginal: boolean): void {
+export function rewritePath(
+  head: RequestHead,
+  rewrite: PathRewrite,
+  keepOriginal: boolean,
+  context: FormatContext,
+): void {
   const { path } = head;
   const end = queryStart(path);
-  const rewritten = rewrite.rewrite(end === path.length ? path : path.slice(0, end));
+  const rewritten = rewrite.rewrite(end === path.length ? path : path.slice(0, end), context);
   if (rewritten === '') return;
   if (keepOriginal) head.headers.set(X_ENVOY_ORIGINAL_PATH, path);
   head.path = end === path.length ? rewritten : rewritten + path.slice(end);
@@ -56,6 +72,16 @@ class PrefixRewrite implements PathRewrite {
 
   rewrite(pathOnly: string): string {
     return this.matchedLength === undefined ? this.replacement : this.replacement + pathOnly.slice(this.matchedLength);
+  }
+}
+
+class FormattedPath implements PathRewrite {
+  private readonly formatter: Formatter;
+  constructor(formatter: Formatter) {
+    this.formatter = formatter;
+  }
+  rewrite(_pathOnly: string, context: FormatContext): string {
+    return this.formatter.format(context);
   }
 }
 

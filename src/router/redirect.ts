@@ -2,15 +2,17 @@
 import type { RequestHead } from '../../native-free/headers/header_map.ts';
 import { X_FORWARDED_PROTO } from '../../native-free/headers/well_known.ts';
 import type { envoy } from '../api/envoy_types.ts';
+import type { Formatter } from '../common/formatter/parse_format.ts';
 import { toWire } from '../common/wire_string.ts';
-import { compilePathRewrite, type PathRewrite, rewritePath } from './path_rewrite.ts';
+import type { FormatContext } from '../spi/format.ts';
+import { compilePathFormat, compilePathRewrite, type PathRewrite, rewritePath } from './path_rewrite.ts';
 import type { PathMatch } from './route_match.ts';
 
 const statuses = [301, 302, 303, 307, 308];
 
 export interface Redirect {
   readonly status: number;
-  location(head: RequestHead, keepOriginal: boolean): string;
+  location(head: RequestHead, keepOriginal: boolean, context: FormatContext): string;
 }
 
 export class RouteRedirect implements Redirect {
@@ -21,6 +23,8 @@ export class RouteRedirect implements Redirect {
   /** With its colon, or empty. */
   private readonly port: string;
   private readonly path: string;
+  /** `path_rewrite`: in the place of `path`, made for each request; empty: nothing. */
+  private readonly pathFormat: Formatter | undefined;
   private readonly rewrite: PathRewrite | undefined;
   private readonly stripQuery: boolean;
 
@@ -32,31 +36,32 @@ export class RouteRedirect implements Redirect {
     this.host = toWire(action.hostRedirect);
     this.port = action.portRedirect === 0 ? '' : `:${action.portRedirect}`;
     this.path = path.case === 'pathRedirect' ? toWire(path.value) : '';
+    this.pathFormat = path.case === 'pathRewrite' && path.value !== '' ? compilePathFormat(path.value) : undefined;
     this.rewrite = compilePathRewrite(
       match,
       path.case === 'prefixRewrite' ? path.value : '',
       path.case === 'regexRewrite' ? path.value : undefined,
     );
-    // The query of path_redirect is never stripped.
-    this.stripQuery = action.stripQuery && !this.path.includes('?');
+    this.stripQuery = action.stripQuery;
   }
 
   /** A prefix or regex rewrite changes the request's own path, so access logs show it as Envoy's do. */
-  location(head: RequestHead, keepOriginal: boolean): string {
-    if (this.rewrite !== undefined) rewritePath(head, this.rewrite, keepOriginal);
+  location(head: RequestHead, keepOriginal: boolean, context: FormatContext): string {
+    if (this.rewrite !== undefined) rewritePath(head, this.rewrite, keepOriginal, context);
     const scheme = this.scheme === '' ? head.scheme : this.scheme;
     const host = this.host === '' ? requestHost(head, scheme, this.port) : this.host;
-    return `${scheme}://${host}${this.port}${this.newPath(head.path)}`;
+    return `${scheme}://${host}${this.port}${this.newPath(head.path, this.pathFormat?.format(context) ?? this.path)}`;
   }
 
-  private newPath(requestPath: string): string {
+  private newPath(requestPath: string, configured: string): string {
     const query = requestPath.indexOf('?');
     let path = requestPath;
-    if (this.path !== '') {
-      path = query < 0 || this.path.includes('?') ? this.path : this.path + requestPath.slice(query);
+    if (configured !== '') {
+      path = query < 0 || configured.includes('?') ? configured : configured + requestPath.slice(query);
     }
     if (path[0] !== '/') path = `/${path}`;
-    const end = this.stripQuery ? path.indexOf('?') : -1;
+    // The query of the configuration is never stripped.
+    const end = this.stripQuery && !configured.includes('?') ? path.indexOf('?') : -1;
     return end < 0 ? path : path.slice(0, end);
   }
 }

@@ -23,7 +23,7 @@ export function prepareHead(
   setExpectedTimeout(request, timeouts, now, suppressEnvoyHeaders);
   if (route.includeRequestAttemptCount) request.headers.set(X_ENVOY_ATTEMPT_COUNT, '1');
   route.applyRequestHeaders(request, callbacks);
-  route.rewrite(request, !suppressEnvoyHeaders);
+  route.rewrite(request, callbacks, !suppressEnvoyHeaders);
 }
 
 /** `attempt` counts from 1; `afterTimeout`: the try before took too long. */

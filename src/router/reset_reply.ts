@@ -20,21 +20,31 @@ const flags: Record<ResetReason, number> = {
   'remote refused stream reset': ResponseFlag.UpstreamRemoteReset,
   'remote error with CONNECT request': ResponseFlag.UpstreamRemoteReset,
   'local reset': ResponseFlag.LocalReset,
+  'max stream duration': ResponseFlag.UpstreamMaxStreamDurationReached,
 };
 
-/** Before the answer began. `retried`: this was not the first try. */
-export function replyToReset(reason: ResetReason, detail: string, retried: boolean): ResetReply {
+const tooLong: ResetReply = {
+  status: 504,
+  body: 'upstream max stream duration reached',
+  details: 'upstream_max_stream_duration_reached',
+  flag: ResponseFlag.UpstreamMaxStreamDurationReached,
+};
+
+/** Before the answer began. `retried`: this was not the first try. `informed`: to Envoy an informational answer is its begin. */
+export function replyToReset(reason: ResetReason, detail: string, retried: boolean, informed: boolean): ResetReply {
+  if (reason === 'max stream duration') return tooLong;
   const again = retried ? 'retried and the latest ' : '';
   return {
     status: reason === 'protocol error' ? 502 : 503,
     body: `upstream connect error or disconnect/reset before headers. ${again}reset reason: ${reason}`,
-    details: `upstream_reset_before_response_started{${detailText(reason, transportDetail(reason, detail))}}`,
+    details: `upstream_reset_${informed ? 'after' : 'before'}_response_started{${detailText(reason, transportDetail(reason, detail))}}`,
     flag: flags[reason],
   };
 }
 
 /** After the answer began: it is cut. */
 export function detailsOfCut(reason: ResetReason): string {
+  if (reason === 'max stream duration') return tooLong.details;
   return `upstream_reset_after_response_started{${detailText(reason, '')}}`;
 }
 

@@ -155,7 +155,7 @@ export class RetryState {
   private wantsRetryOfResponse(status: number, headers: HeaderMap): boolean {
     const { retryOn } = this;
     if (headers.has(X_ENVOY_RATELIMITED)) return (retryOn & RetryOn.EnvoyRatelimited) !== 0;
-    if (status >= 500 && (retryOn & RetryOn.ServerError) !== 0) return true;
+    if (status >= 500 && status < 600 && (retryOn & RetryOn.ServerError) !== 0) return true;
     if (status >= 502 && status <= 504 && (retryOn & RetryOn.GatewayError) !== 0) return true;
     if (status === 409 && (retryOn & RetryOn.Retriable4xx) !== 0) return true;
     if ((retryOn & RetryOn.RetriableStatusCodes) !== 0 && this.statusCodes.includes(status)) return true;

@@ -102,15 +102,15 @@ export class Route {
   }
 
   /** Host, then path. `keepOriginal` false (suppress_envoy_headers): without x-envoy-original-host and -path. */
-  rewrite(head: RequestHead, keepOriginal = true): void {
+  rewrite(head: RequestHead, context: FormatContext, keepOriginal = true): void {
     const { action } = this;
     // Envoy replaces the host here without a trace of the old one.
     if (this.weightedHost !== '') head.authority = this.weightedHost;
     if (action.hostRewrite !== undefined) {
-      const host = action.hostRewrite.host(head);
+      const host = action.hostRewrite.host(head, context);
       if (host !== '') updateAuthority(head, host, action.appendXForwardedHost, keepOriginal);
     }
-    if (action.pathRewrite !== undefined) rewritePath(head, action.pathRewrite, keepOriginal);
+    if (action.pathRewrite !== undefined) rewritePath(head, action.pathRewrite, keepOriginal, context);
   }
 
   /** Applies auto_host_rewrite for the upstream host chosen, if the route wants it. */
@@ -125,8 +125,8 @@ export class Route {
    * `location` of a redirect, or of a direct response with status 201 or 3xx; empty for others. Changes the head's path when
    * the redirect rewrites it, as access logs then show it.
    */
-  redirectLocation(head: RequestHead, keepOriginal = true): string {
-    if (this.redirect !== undefined) return this.redirect.location(head, keepOriginal);
+  redirectLocation(head: RequestHead, context: FormatContext, keepOriginal = true): string {
+    if (this.redirect !== undefined) return this.redirect.location(head, keepOriginal, context);
     const { status } = this;
     return status === 201 || (status >= 300 && status < 400) ? ownLocation(head) : '';
   }

@@ -37,18 +37,22 @@ function request(
   return { method, path, authority: host, scheme: 'http', protocol: 'HTTP/1.1', headers };
 }
 
+function contextOf(head: RequestHead): FormatContext {
+  return { request: head } as FormatContext;
+}
+
 /** The cluster, or status and location, or `404`. */
 function ask(of: RouteTable, head: RequestHead, random = 0): string {
   const route = of.route(head, random);
   if (route === undefined) return '404';
   if (route.kind === 'forward') return route.selectCluster(head) ?? String(route.clusterNotFoundStatus);
-  return `${route.status} ${route.redirectLocation(head)}`.trim();
+  return `${route.status} ${route.redirectLocation(head, contextOf(head))}`.trim();
 }
 
 /** What an upstream would see. */
 function sent(of: RouteTable, head: RequestHead, random = 0): string {
   const route = of.route(head, random)!;
-  route.rewrite(head);
+  route.rewrite(head, contextOf(head));
   const extra = head.headers.names.map((name, i) => ` ${name.text}=${head.headers.values[i]}`);
   return `${head.authority} ${head.path}${extra.join('')}`;
 }
@@ -293,7 +297,7 @@ test('path rewrites', () => {
     assert.equal(sent(of, request(path)), `example.test ${expected}`, path);
   }
   const head = request('/old');
-  of.route(head, 0)!.rewrite(head, false);
+  of.route(head, 0)!.rewrite(head, contextOf(head), false);
   assert.equal(head.headers.size, 0, 'suppress_envoy_headers');
 });
 
@@ -322,7 +326,7 @@ test('host rewrites', () => {
     [{ path: '/auto' }, { route: { cluster: 'a', autoHostRewrite: true, appendXForwardedHost: true } }],
   );
   const cases: [RequestHead, string][] = [
-    [request('/lit'), 'lit.test /lit x-forwarded-host=example.test x-envoy-original-host=example.test'],
+    [request('/lit'), 'lit.test /lit x-envoy-original-host=example.test x-forwarded-host=example.test'],
     [
       request('/lit', { headers: [['x-forwarded-host', 'p.test']] }),
       'lit.test /lit x-forwarded-host=p.test,example.test x-envoy-original-host=example.test',

@@ -9,7 +9,7 @@ import { compileMutations } from './header_levels.ts';
 import { compileMirrorPolicies } from './mirror_policy.ts';
 import { PerFilterConfigs } from './per_filter_config.ts';
 import type { Route } from './route.ts';
-import { type TableSettings, VirtualHost } from './virtual_host.ts';
+import { hasFilterConfig, type TableSettings, VirtualHost } from './virtual_host.ts';
 import { VirtualHostIndex } from './virtual_host_index.ts';
 
 export type { Route } from './route.ts';
@@ -30,20 +30,21 @@ export class RouteTable {
   /** To be removed from the requests of external clients. */
   readonly internalOnlyHeaders: readonly HeaderName[];
   /** Some route, virtual host or the table itself has a word on filters. */
-  readonly switchesFilters: boolean;
+  switchesFilters: boolean;
   /** More virtual hosts may come (VHDS). */
   readonly discoversHosts: boolean;
   private readonly ignorePort: boolean;
+  private readonly settings: TableSettings;
   private readonly hosts = new VirtualHostIndex<VirtualHost>();
 
-  /** Without `stats`, nothing is counted by virtual cluster and route. */
+  /** Virtual hosts may be added later. Without `stats`, nothing is counted by virtual cluster and route. */
   constructor(message: envoy.config.route.v3.RouteConfiguration, runtime: Runtime, stats: StatsStore | undefined) {
     this.name = message.name;
     this.internalOnlyHeaders = message.internalOnlyHeaders.map(headerName);
-    this.switchesFilters = hasFilterConfigs(message);
+    this.switchesFilters = hasFilterConfig(message);
     this.discoversHosts = message.vhds !== undefined;
     this.ignorePort = message.ignorePortInHostMatching;
-    const settings: TableSettings = {
+    this.settings = {
       mutations: compileMutations(message),
       mostSpecificWins: message.mostSpecificHeaderMutationsWins,
       filterConfigs: new PerFilterConfigs(message.typedPerFilterConfig),
@@ -53,7 +54,7 @@ export class RouteTable {
       runtime,
       stats,
     };
-    for (const host of message.virtualHosts) this.addHost(host, settings);
+    for (const host of message.virtualHosts) this.addHost(this.makeHost(host));
   }
 
   /**
@@ -61,12 +62,20 @@ export class RouteTable {
    * the stream: runtime fractions and weights are taken from it. `info` is the stream's, for conditions on its metadata.
    */
   route(head: RequestHead, random: number, info?: StreamInfo): Route | undefined {
-    return this.hosts.find(head.authority, this.ignorePort)?.route(head, random, info);
+    const host = this.hosts.find(head.authority, this.ignorePort);
+    // Logged also where none of its routes matches.
+    if (info !== undefined) info.virtualHostMetadata = host?.settings.metadata;
+    return host?.route(head, random, info);
   }
 
-  private addHost(message: envoy.config.route.v3.VirtualHost, settings: TableSettings): void {
-    const host = new VirtualHost(message, settings);
-    for (const domain of message.domains) {
+  makeHost(message: envoy.config.route.v3.VirtualHost): VirtualHost {
+    return new VirtualHost(message, this.settings);
+  }
+
+  /** One that was made here, or by a table that differed in nothing but its virtual hosts. */
+  addHost(host: VirtualHost): void {
+    this.switchesFilters ||= host.switchesFilters;
+    for (const domain of host.domains) {
       if (!this.hosts.add(domain, host)) {
         throw new Error(
           `Only unique values for domains are permitted. Duplicate entry of domain ${domain} in route ${this.name}`,
@@ -74,14 +83,4 @@ export class RouteTable {
       }
     }
   }
-}
-
-function hasFilterConfigs(table: envoy.config.route.v3.RouteConfiguration): boolean {
-  const routes = table.virtualHosts.flatMap((host) => host.routes);
-  const weighted = routes.flatMap(({ action }) => {
-    const target = action.case === 'route' ? action.value.clusterSpecifier : undefined;
-    return target?.case === 'weightedClusters' ? target.value.clusters : [];
-  });
-  const levels = [table, ...table.virtualHosts, ...routes, ...weighted];
-  return levels.some(({ typedPerFilterConfig }) => Object.keys(typedPerFilterConfig).length > 0);
 }

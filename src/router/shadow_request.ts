@@ -124,7 +124,7 @@ export class ShadowRequest implements UpstreamRequestOwner, TimerOwner {
   onUpstreamReset(upstream: UpstreamRequest, reason: ResetReason, detail: string): void {
     if (this.over) return;
     upstream.host.stats[HOST.slot.rq_error]++;
-    this.end(replyToReset(reason, detail, false).status);
+    this.end(replyToReset(reason, detail, false, false).status);
   }
 
   onUpstreamBlocked(): void {

@@ -11,6 +11,7 @@ import {
   X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS,
   X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE,
   X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS,
+  X_ENVOY_UPSTREAM_STREAM_DURATION_MS,
 } from '../../native-free/headers/well_known.ts';
 import type { Route } from './route_table.ts';
 
@@ -25,6 +26,8 @@ export interface RequestTimeouts {
   readonly hedges: boolean;
   /** The client wants 204 when the time is over. */
   readonly alternativeResponse: boolean;
+  /** What a client allows one try in place of the cluster's max_stream_duration. */
+  readonly stream: number | undefined;
 }
 
 /**
@@ -47,6 +50,7 @@ export function requestTimeouts(route: Route, head: RequestHead, respectExpected
     perTryIdle: policy?.perTryIdleTimeoutMs ?? 0,
     tellsGrpc,
     alternativeResponse: headers.remove(X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE),
+    stream: takeMilliseconds(headers, X_ENVOY_UPSTREAM_STREAM_DURATION_MS),
   };
 }
 

@@ -12,7 +12,7 @@ import type { StatsStore } from '../spi/stats.ts';
 import { directResponseBody } from './direct_response_body.ts';
 import { compileMutations, HeaderLevels, type Mutations } from './header_levels.ts';
 import { compileMirrorPolicies, type MirrorPolicy } from './mirror_policy.ts';
-import { PathIndex, type RouteEntry } from './path_index.ts';
+import { PathIndex } from './path_index.ts';
 import { queryStart } from './path_rewrite.ts';
 import { PerFilterConfigs } from './per_filter_config.ts';
 import { RouteRedirect, tlsRedirect } from './redirect.ts';
@@ -51,6 +51,9 @@ export interface TableSettings {
 
 export class VirtualHost {
   readonly settings: VirtualHostSettings;
+  readonly domains: readonly string[];
+  /** It, or a route of it, has a word on filters. */
+  switchesFilters: boolean;
   private readonly table: TableSettings;
   private readonly mutations: Mutations;
   private readonly filterConfigs: PerFilterConfigs;
@@ -60,9 +63,13 @@ export class VirtualHost {
   private readonly requestBufferLimit: number | undefined;
   private readonly requireTls: number;
   private readonly tlsRoute: Route;
-  private readonly index: PathIndex;
+  private readonly index = new PathIndex();
+  private routes = 0;
 
+  /** Routes may be added later. */
   constructor(message: envoy.config.route.v3.VirtualHost, table: TableSettings) {
+    this.domains = message.domains;
+    this.switchesFilters = hasFilterConfig(message);
     this.settings = {
       name: message.name,
       includeRequestAttemptCount: message.includeRequestAttemptCount,
@@ -80,11 +87,21 @@ export class VirtualHost {
     this.requestBufferLimit = requestBufferLimit(message);
     this.requireTls = message.requireTls;
     this.tlsRoute = this.makeTlsRoute();
-    this.index = new PathIndex(message.routes.map((route, index) => this.entry(route, index)));
+    for (const route of message.routes) this.addRoute(route);
+  }
+
+  /** Behind those there are. */
+  addRoute(message: RouteMessage): void {
+    if (message.match === undefined) throw new Error('a route needs a match');
+    this.switchesFilters ||= routeSwitchesFilters(message);
+    const match = new RouteMatch(message.match, this.table.runtime);
+    this.index.add({ index: this.routes++, match, target: this.target(message, match) });
   }
 
   /** `random` is a non-negative integer, the same for the stream whenever its route is asked for. */
   route(head: RequestHead, random: number, info: StreamInfo | undefined): Route | undefined {
+    // As in Envoy, which asks here how the client came before it looks at any route.
+    if (head.headers.get(X_FORWARDED_PROTO) === '') return undefined;
     if (this.requireTls !== TlsRequirement.NONE && this.wantsTls(head)) return this.tlsRoute;
     const target = this.index.find(head, this.pathEnd(head.path), random, info)?.target;
     return target instanceof WeightedRoutes ? target.pick(head, random) : target;
@@ -114,12 +131,6 @@ export class VirtualHost {
       action: noAction,
       redirect: tlsRedirect,
     });
-  }
-
-  private entry(message: RouteMessage, index: number): RouteEntry {
-    if (message.match === undefined) throw new Error('a route needs a match');
-    const match = new RouteMatch(message.match, this.table.runtime);
-    return { index, match, target: this.target(message, match) };
   }
 
   private target(message: RouteMessage, match: RouteMatch): RouteTarget {
@@ -204,4 +215,18 @@ export class VirtualHost {
       this.table.runtime,
     );
   }
+}
+
+interface FilterConfigOwner {
+  readonly typedPerFilterConfig: object;
+}
+
+export function hasFilterConfig({ typedPerFilterConfig }: FilterConfigOwner): boolean {
+  return Object.keys(typedPerFilterConfig).length > 0;
+}
+
+function routeSwitchesFilters(message: RouteMessage): boolean {
+  if (hasFilterConfig(message)) return true;
+  const target = message.action.case === 'route' ? message.action.value.clusterSpecifier : undefined;
+  return target?.case === 'weightedClusters' && target.value.clusters.some(hasFilterConfig);
 }

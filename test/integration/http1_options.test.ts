@@ -126,7 +126,7 @@ test('preserve_case hands the names on as they came', async () => {
 test('proxy_100_continue leaves the word to the host', async () => {
   upstream.script = {
     onHead: (_request, socket) => {
-      socket.write('HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 Continue\r\nx-host: 1\r\n\r\n');
+      socket.write('HTTP/1.1 100 Continue\r\nx-host: 1\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n');
       return false;
     },
   };
