@@ -13,6 +13,8 @@ export interface AcceptOptions {
   readonly address: Address;
   /** Permissions of a UNIX socket's file; 0: as the umask leaves them. */
   readonly mode?: number;
+  /** An IPv6 socket that takes no IPv4. */
+  readonly ipv6Only?: boolean;
   /** Shared with the sockets of other workers; not for UNIX sockets. */
   readonly reusePort: boolean;
   /** Connections the system holds until they are accepted; undefined: the system's most. */
@@ -61,6 +63,7 @@ export class Acceptor {
     return (
       one.address.text === two.address.text &&
       one.mode === two.mode &&
+      one.ipv6Only === two.ipv6Only &&
       one.reusePort === two.reusePort &&
       one.backlog === two.backlog
     );
@@ -74,7 +77,7 @@ export class Acceptor {
 
   /** Binds and listens, unless it was taken over and does so already; `done` gets the error, if any. */
   listen(done: (error: NodeJS.ErrnoException | undefined) => void): void {
-    const { address, mode, reusePort, backlog } = this.options;
+    const { address, mode, ipv6Only, reusePort, backlog } = this.options;
     if (this.listening) {
       done(undefined);
       return;
@@ -84,7 +87,7 @@ export class Acceptor {
     this.server.once('error', fail);
     const unix = isPipe(address) ? new UnixPath(address.text) : undefined;
     const where: ListenOptions =
-      unix === undefined ? { host: address.ip, port: address.port, reusePort } : { path: unix.bind };
+      unix === undefined ? { host: address.ip, port: address.port, ipv6Only, reusePort } : { path: unix.bind };
     this.server.listen({ ...where, backlog: backlog ?? mostBacklog }, () => {
       this.server.off('error', fail);
       // Running out of descriptors must not end the worker: what cannot be accepted stays in the backlog.

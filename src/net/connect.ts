@@ -20,12 +20,12 @@ export interface ConnectOptions {
   readonly bufferLimit: number;
   /** Undefined: no probes. */
   readonly keepAlive?: KeepAlive;
-  /** Where connections to IPv4 hosts come from; undefined leaves it to the system. */
+  /** Where connections to IPv4 hosts come from; with neither of both the system decides. */
   readonly source4?: Address;
   /** Where connections to IPv6 hosts come from. */
   readonly source6?: Address;
   /** The source address could not be bound; `callbacks.onClosed` follows. */
-  readonly onBindError?: () => void;
+  readonly onBindError?: (connection: Connection, source: Address, code: string) => void;
   /** Speaks TLS to the host; `callbacks.onConnected` then comes when the handshake is done. */
   readonly tls?: TlsConnector;
 }
@@ -83,10 +83,14 @@ export function connect(
   };
   const { tls, keepAlive } = options;
   const room = roomForHost();
-  const source = target.ip.includes(':') ? options.source6 : options.source4;
+  const { source4, source6 } = options;
+  const [source, other] = target.ip.includes(':') ? [source6, source4] : [source4, source6];
+  // Nothing is sent from an address that configuration did not name.
+  const unfit = source === undefined && target.ip !== '' ? other : undefined;
   const where = destination(target, source);
   const tlsPeer = peer ?? { address: target.text, hostname: '' };
-  const tlsSocket = room && first === undefined ? tls?.connect({ where, onread, peer: tlsPeer }) : undefined;
+  const tlsSocket =
+    room && unfit === undefined && first === undefined ? tls?.connect({ where, onread, peer: tlsPeer }) : undefined;
   const socket = tlsSocket ?? new Socket({ allowHalfOpen: true, highWaterMark: 1, onread } as never);
   connection = new Connection(socket, callbacks, options.bufferLimit);
   const opened = connection;
@@ -94,9 +98,14 @@ export function connect(
     socket.destroy(Object.assign(new Error('too many open sockets'), { code: 'EMFILE' }));
     return opened;
   }
+  if (unfit !== undefined) {
+    options.onBindError?.(opened, unfit, 'EAFNOSUPPORT');
+    socket.destroy(Object.assign(new Error('no source address of its family'), { code: 'EAFNOSUPPORT' }));
+    return opened;
+  }
   if (source !== undefined) {
     socket.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.syscall === 'bind') options.onBindError?.();
+      if (error.syscall === 'bind') options.onBindError?.(opened, source, error.code ?? '');
     });
   }
   if (target.ip !== '') {

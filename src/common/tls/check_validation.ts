@@ -3,6 +3,8 @@ import type { envoy } from '../../api/envoy_types.ts';
 
 type ValidationContext = envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext;
 
+/** SanType.OTHER_NAME. */
+const otherName = 5;
 const hexHash = /^(?:[0-9a-fA-F]{64}|(?:[0-9a-fA-F]{2}:){31}[0-9a-fA-F]{2})$/;
 
 /** Envoy's, of a context that is put together as well. */
@@ -22,6 +24,10 @@ export function checkValidation(
   verifyCertificateSpki.forEach((hash, i) => {
     if (Buffer.from(hash, 'base64').length !== 32)
       error(`verify_certificate_spki[${i}]`, `Invalid base64-encoded SHA-256 ${hash}`);
+  });
+  context.matchTypedSubjectAltNames.forEach(({ sanType, oid }, i) => {
+    if (sanType === otherName && !/^[0-2](\.\d+)+$/.test(oid))
+      error(`match_typed_subject_alt_names[${i}]`, `Failed to create SAN matcher for OTHER_NAME with OID: ${oid}`);
   });
   if (context.allowExpiredCertificate && crl !== undefined && !context.onlyVerifyLeafCertCrl) {
     error('allow_expired_certificate', "'allow_expired_certificate' together with 'crl' is not supported yet");

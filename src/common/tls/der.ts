@@ -47,3 +47,19 @@ export function timeOf(der: Buffer, element: Element): number {
   const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(full) ?? [];
   return Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
 }
+
+/** In dotted form. */
+export function objectIdentifierAt(der: Buffer, element: Element): string {
+  const parts: number[] = [];
+  let part = 0;
+  for (let at = element.start; at < element.end; at++) {
+    part = part * 128 + (der[at] & 0x7f);
+    if (der[at] < 0x80) {
+      parts.push(part);
+      part = 0;
+    }
+  }
+  const [first, ...rest] = parts;
+  const root = Math.min(2, Math.floor(first / 40));
+  return [root, first - root * 40, ...rest].join('.');
+}

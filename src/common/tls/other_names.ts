@@ -1,5 +1,5 @@
 /** The otherName entries of a certificate's subject alternative names (RFC 5280 section 4.2.1.6): Node shows some kinds only. */
-import { childrenOf, type Element, elementAt, tag } from './der.ts';
+import { childrenOf, type Element, elementAt, objectIdentifierAt, tag } from './der.ts';
 
 const subjectAltName = Buffer.from('551d11', 'hex');
 const extensions = 0xa3;
@@ -12,6 +12,22 @@ export function otherNames(certificate: Buffer): string[] {
   } catch {
     return []; // RangeError: no certificate, or a broken extension
   }
+}
+
+/** The values of those of one type, given in dotted form. */
+export function otherNamesOfType(certificate: Buffer, oid: string): string[] {
+  try {
+    return alternativeNames(certificate)
+      .filter((name) => name.tag === tag.context0 && typeOf(certificate, name) === oid)
+      .map((name) => otherName(certificate, name));
+  } catch {
+    return [];
+  }
+}
+
+function typeOf(der: Buffer, name: Element): string {
+  const [type] = childrenOf(der, name);
+  return objectIdentifierAt(der, type);
 }
 
 function alternativeNames(der: Buffer): Element[] {
@@ -42,7 +58,7 @@ function otherName(der: Buffer, name: Element): string {
     case 0x05:
       return '';
     case 0x06:
-      return objectIdentifier(content);
+      return objectIdentifierAt(der, value);
     case 0x1c:
       return Buffer.from(content).swap32().toString('latin1').replaceAll('\0', '');
     case 0x1e:
@@ -53,19 +69,4 @@ function otherName(der: Buffer, name: Element): string {
     default:
       return content.toString('utf8');
   }
-}
-
-function objectIdentifier(content: Buffer): string {
-  const parts: number[] = [];
-  let part = 0;
-  for (const byte of content) {
-    part = part * 128 + (byte & 0x7f);
-    if (byte < 0x80) {
-      parts.push(part);
-      part = 0;
-    }
-  }
-  const [first, ...rest] = parts;
-  const root = Math.min(2, Math.floor(first / 40));
-  return [root, first - root * 40, ...rest].join('.');
 }

@@ -6,6 +6,7 @@ import type { envoy } from '../../api/envoy_types.ts';
 import { messageType } from '../../api/registry.ts';
 import { type DataSource, readDataSource, sourceName } from './data_source.ts';
 import { ocspExpiry } from './ocsp_response.ts';
+import { type Pkcs12Content, readPkcs12 } from './pkcs12.ts';
 import { RevocationLists } from './revocation_list.ts';
 
 type TlsCertificate = envoy.extensions.transport_sockets.tls.v3.TlsCertificate;
@@ -54,6 +55,7 @@ function wrap<C extends string, V>(kind: C, value: V | undefined): { case: C; va
 }
 
 function readCertificate(certificate: TlsCertificate, errors: SecretErrors): TlsCertificate | undefined {
+  if (certificate.pkcs12 !== undefined) return readBundle(certificate, certificate.pkcs12, errors);
   const { certificateChain, privateKey, password, ocspStaple } = certificate;
   const chain = read(certificateChain, 'certificate_chain', errors);
   const key = read(privateKey, 'private_key', errors);
@@ -80,6 +82,36 @@ function readCertificate(certificate: TlsCertificate, errors: SecretErrors): Tls
     ocspStaple: staple === undefined ? undefined : inline(staple),
     watchedDirectory: undefined,
   };
+}
+
+/** What is in the PKCS #12 file becomes a chain and a key like any other. */
+function readBundle(certificate: TlsCertificate, pkcs12: DataSource, errors: SecretErrors): TlsCertificate | undefined {
+  const { certificateChain, privateKey, password } = certificate;
+  if (certificateChain !== undefined || privateKey !== undefined) {
+    const other = certificateChain !== undefined ? 'certificate_chain' : 'private_key';
+    errors.error('', `Certificate configuration can't have both pkcs12 and ${other}`);
+    return undefined;
+  }
+  const file = read(pkcs12, 'pkcs12', errors);
+  const passphrase = password === undefined ? Buffer.alloc(0) : read(password, 'password', errors);
+  if (file === undefined || passphrase === undefined) return undefined;
+  let content: Pkcs12Content;
+  try {
+    content = readPkcs12(file, passphrase.toString());
+  } catch (error) {
+    errors.error('pkcs12', `Failed to load pkcs12 from ${sourceName(pkcs12)}: ${(error as Error).message}`);
+    return undefined;
+  }
+  return readCertificate(
+    {
+      ...certificate,
+      pkcs12: undefined,
+      password: undefined,
+      certificateChain: inline(content.certificateChain),
+      privateKey: inline(content.privateKey),
+    },
+    errors,
+  );
 }
 
 function checkStaple(staple: Buffer, errors: SecretErrors): boolean {

@@ -49,6 +49,7 @@ const reasons: Readonly<Record<string, number>> = {
   INAPPROPRIATE_FALLBACK: 157,
   NO_COMMON_SIGNATURE_ALGORITHMS: 253,
   NO_RENEGOTIATION: 182,
+  NO_SHARED_GROUP: 266,
   NO_SHARED_CIPHER: 184,
   PEER_DID_NOT_RETURN_A_CERTIFICATE: 192,
   UNSUPPORTED_PROTOCOL: 240,
@@ -57,6 +58,8 @@ const reasons: Readonly<Record<string, number>> = {
 
 const openSslNames: Readonly<Record<string, string>> = {
   'no suitable signature algorithm': 'NO_COMMON_SIGNATURE_ALGORITHMS',
+  'no shared signature algorithms': 'NO_COMMON_SIGNATURE_ALGORITHMS',
+  'no suitable key share': 'NO_SHARED_GROUP',
   'packet length too long': 'WRONG_VERSION_NUMBER',
   'record layer failure': 'WRONG_VERSION_NUMBER',
   'unknown protocol': 'WRONG_VERSION_NUMBER',
@@ -76,13 +79,20 @@ export function failureReason(error: TlsError): string {
   if (error.reason === undefined) return '';
   const alert = /SSL alert number (\d+)/.exec(error.message);
   if (alert !== null) {
-    const number = Number(alert[1]);
-    return tlsError(1000 + number, alerts[number] ?? `TLSV1_ALERT_${number}`);
+    return alertReason(Number(alert[1]));
   }
   const name = openSslNames[error.reason] ?? error.reason.toUpperCase().replace(/[^A-Z0-9]+/g, '_');
   const code = /error:([0-9A-F]{8}):/.exec(error.message);
   const number = reasons[name] ?? (code === null ? 0 : Number.parseInt(code[1], 16) & 0x7f_ffff);
-  return tlsError(number, name);
+  return tlsError(
+    number,
+    isMissingCertificate(error) ? `${name}:peer_did_not_provide_required_client_certificate` : name,
+  );
+}
+
+/** The text for an alert of the peer (RFC 8446 section 6). */
+export function alertReason(number: number): string {
+  return tlsError(1000 + number, alerts[number] ?? `TLSV1_ALERT_${number}`);
 }
 
 /** True when the peer did not send the certificate it must have. */

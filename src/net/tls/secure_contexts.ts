@@ -1,6 +1,12 @@
 /** OpenSSL contexts of one certificate: made when configuration or a secret arrives, never for a connection. */
 import { constants, X509Certificate } from 'node:crypto';
-import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import {
+  createSecureContext,
+  getCACertificates,
+  type SecureContext,
+  type SecureContextOptions,
+  setDefaultCACertificates,
+} from 'node:tls';
 import { openTickets } from './engine.ts';
 import type { CertificateSettings, ProtocolSettings, ValidationSettings } from './settings.ts';
 
@@ -39,9 +45,25 @@ export function contextOptions(
   };
 }
 
+/**
+ * Node tells clients the names of the authorities in `ca`, but not those of its default ones: for as long as the context is made
+ * they are the thread's default.
+ */
+function secureContext(options: SecureContextOptions, hidesAuthorities: boolean): SecureContext {
+  const { ca, ...rest } = options;
+  if (!hidesAuthorities || typeof ca !== 'string') return createSecureContext(options);
+  const before = getCACertificates('default');
+  setDefaultCACertificates([ca]);
+  try {
+    return createSecureContext(rest);
+  } finally {
+    setDefaultCACertificates(before);
+  }
+}
+
 /** OpenSSL takes TLS 1.3's suites in the same list; security levels forbid what old versions need. */
 export function cipherList(protocol: ProtocolSettings, suites: readonly string[]): string {
-  const list = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', ...suites];
+  const list = [...protocol.tls13Suites, ...suites];
   if (protocol.minVersion === 'TLSv1' || protocol.minVersion === 'TLSv1.1') list.push('@SECLEVEL=0');
   return list.join(':');
 }
@@ -51,13 +73,20 @@ export class ServerContexts {
   private readonly protocol: ProtocolSettings;
   private readonly options: SecureContextOptions;
   private readonly ticketKeys: readonly Buffer[];
+  private readonly hidesAuthorities: boolean;
   private readonly byOrder = new Map<string, SecureContext>();
   private readonly clientOrder: SecureContext;
 
-  constructor(protocol: ProtocolSettings, options: SecureContextOptions, ticketKeys: readonly Buffer[]) {
+  constructor(
+    protocol: ProtocolSettings,
+    options: SecureContextOptions,
+    ticketKeys: readonly Buffer[],
+    hidesAuthorities: boolean,
+  ) {
     this.protocol = protocol;
     this.options = options;
     this.ticketKeys = ticketKeys;
+    this.hidesAuthorities = hidesAuthorities;
     this.clientOrder = this.make({ ciphers: cipherList(protocol, protocol.cipherSuites.flat()) });
   }
 
@@ -79,7 +108,7 @@ export class ServerContexts {
   }
 
   private make(more: SecureContextOptions): SecureContext {
-    const context = createSecureContext({ ...this.options, ...more });
+    const context = secureContext({ ...this.options, ...more }, this.hidesAuthorities);
     if (this.ticketKeys.length > 1) openTickets(context, this.ticketKeys);
     return context;
   }

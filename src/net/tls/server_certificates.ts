@@ -40,12 +40,15 @@ export class ServerCertificate {
     this.ocspPolicy = mustStaple(leaf.raw) ? OcspPolicy.Must : settings.ocspPolicy;
     const serverOptions = {
       ...options,
+      // Groups in tuples of one: ours before the client's order, even where that costs a HelloRetryRequest, as in BoringSSL.
+      ecdhCurve: settings.protocol.curves.join('/'),
       ticketKeys: ticketKeys[0],
       sessionTimeout: settings.sessionTimeout,
       sessionIdContext: settings.sessionIdContext,
       secureOptions: (options.secureOptions ?? 0) | (ticketKeys.length === 0 ? sessionTicketsOff : 0),
     };
-    this.contexts = new ServerContexts(settings.protocol, serverOptions, ticketKeys);
+    const hidesAuthorities = settings.validation?.suppressAuthorityNames ?? false;
+    this.contexts = new ServerContexts(settings.protocol, serverOptions, ticketKeys, hidesAuthorities);
   }
 
   /** What a client gets that asks for a response: as Envoy's policies say. */
@@ -74,6 +77,23 @@ export interface ClientAbilities {
   readonly wantsOcsp: boolean;
   /** Curves of the ECDSA keys it verifies. */
   readonly ecdsaCurves: ReadonlySet<string>;
+}
+
+/** Numbers of the groups we may offer (RFC 8446 section 4.2.7). */
+const groupNumbers: Readonly<Record<string, number>> = {
+  'P-256': 23,
+  'P-384': 24,
+  'P-521': 25,
+  X25519: 29,
+  X25519MLKEM768: 4588,
+};
+
+/** The group both will agree on: the first of ours that the client has. */
+export function sharedGroup(hello: ClientHello, ours: readonly string[]): string | undefined {
+  const extension = hello.extensions.find(({ type }) => type === supportedGroups);
+  if (extension === undefined) return undefined;
+  const theirs = u16List(hello.message, extension.start + 2, extension.end);
+  return ours.find((name) => theirs.includes(groupNumbers[name]));
 }
 
 export function abilitiesOf(hello: ClientHello, allowTls13: boolean): ClientAbilities {

@@ -10,17 +10,21 @@ import { tlsHighWater } from '../output.ts';
 import type { TlsHandshake } from '../tls_starter.ts';
 import { suiteOrder } from './cipher_suites.ts';
 import { chainError, stapleOcsp, tellErrors } from './engine.ts';
-import { failureReason, isMissingCertificate, type TlsError } from './failure_reason.ts';
-import { abilitiesOf, type ClientAbilities, type ServerCertificate } from './server_certificates.ts';
+import { alertReason, failureReason, isMissingCertificate, type TlsError } from './failure_reason.ts';
+import { logKeys } from './key_log.ts';
+import { abilitiesOf, type ClientAbilities, type ServerCertificate, sharedGroup } from './server_certificates.ts';
 import type { ServerContext } from './server_tls.ts';
 import { sessionGroupOf, sessionIdOf } from './session_asn1.ts';
 import { SessionInfo } from './session_info.ts';
-import type { TlsStats } from './tls_stats.ts';
+import { likelyScheme, type TlsStats } from './tls_stats.ts';
 
 const log = logger('connection');
 
 /** A hello may fill a record of each size that is allowed; what is longer is left to OpenSSL to refuse. */
 const mostHello = 16_384 + 256;
+/** A client may give up before its hello: the type of such a record, and where its description stands. */
+const alertRecord = 21;
+const alertAt = 6;
 const unable: ClientAbilities = { tls13: false, wantsOcsp: false, ecdsaCurves: new Set() };
 
 export class ServerHandshake implements TlsHandshake {
@@ -31,6 +35,8 @@ export class ServerHandshake implements TlsHandshake {
   private received: Buffer | undefined;
   private certificate: ServerCertificate | undefined;
   private serverName = '';
+  /** What Node does not tell, if it is used. */
+  private group: string | undefined;
   private failed = false;
 
   constructor(connection: Connection, context: ServerContext | undefined, stats: TlsStats) {
@@ -59,9 +65,15 @@ export class ServerHandshake implements TlsHandshake {
   }
 
   private begin(context: ServerContext, hello: ClientHello | undefined, received: Buffer): void {
+    if (received[0] === alertRecord && received.length > alertAt) {
+      this.stats.count('connection_error');
+      this.fail(alertReason(received[alertAt]));
+      return;
+    }
     const { settings } = context;
     const client = hello === undefined ? unable : abilitiesOf(hello, settings.protocol.maxVersion === 'TLSv1.3');
     this.serverName = hello?.serverName ?? '';
+    if (hello !== undefined) this.group = sharedGroup(hello, settings.protocol.curves);
     const certificate = context.certificates.choose(this.serverName, client);
     if (client.wantsOcsp) this.stats.count('ocsp_staple_requests');
     if (certificate === undefined) {
@@ -88,6 +100,7 @@ export class ServerHandshake implements TlsHandshake {
       highWaterMark: tlsHighWater,
     } as never);
     if (client.wantsOcsp) this.staple(socket, certificate);
+    if (settings.keyLog !== undefined) logKeys(connection, socket, settings.keyLog);
     connection.setTlsSocket(socket);
     socket.on('secure', () => runEvent(connection, () => this.onSecure(context, socket)));
     socket.on('_tlsError' as never, (error: TlsError) => this.onError(error));
@@ -122,7 +135,8 @@ export class ServerHandshake implements TlsHandshake {
     tellErrors(socket);
     const version = socket.getProtocol() ?? '';
     const cipher = socket.getCipher().name;
-    this.countHandshake(socket, version, cipher, peer !== undefined);
+    const curve = peer?.publicKey.asymmetricKeyDetails?.namedCurve;
+    this.countHandshake(socket, version, cipher, peer !== undefined, curve);
     this.connection.onSecure(
       new SessionInfo({
         version,
@@ -139,12 +153,21 @@ export class ServerHandshake implements TlsHandshake {
     );
   }
 
-  private countHandshake(socket: TLSSocket, version: string, cipher: string, hasPeer: boolean): void {
+  private countHandshake(
+    socket: TLSSocket,
+    version: string,
+    cipher: string,
+    hasPeer: boolean,
+    curve: string | undefined,
+  ): void {
     const { stats } = this;
     stats.count('handshake');
     if (socket.isSessionReused()) stats.count('session_reused');
     if (!hasPeer) stats.count('no_certificate');
+    else if (!socket.isSessionReused()) stats.countNamed('sigalgs', likelyScheme(curve));
     stats.countNamed('ciphers', cipher);
+    const agreed = version === 'TLSv1.3' || cipher.startsWith('ECDHE');
+    if (agreed && this.group !== undefined) stats.countNamed('curves', this.group);
     stats.countNamed('versions', version);
   }
 

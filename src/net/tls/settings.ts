@@ -12,11 +12,13 @@ export interface CertificateSettings {
   readonly ocspStaple: Buffer | undefined;
 }
 
-export type SanType = 'DNS' | 'URI' | 'EMAIL' | 'IP_ADDRESS';
+export type SanType = 'DNS' | 'URI' | 'EMAIL' | 'IP_ADDRESS' | 'OTHER_NAME';
 
 /** A name the peer's certificate may have. */
 export interface SanMatcher {
   readonly type: SanType;
+  /** Of an OTHER_NAME: its type in dotted form. */
+  readonly oid?: string;
   matches(value: string): boolean;
 }
 
@@ -39,6 +41,8 @@ export interface ValidationSettings {
   readonly allowExpired: boolean;
   /** Whoever the peer is, it is let in, and known as not validated. */
   readonly acceptUntrusted: boolean;
+  /** Clients are not told which authorities count. */
+  readonly suppressAuthorityNames: boolean;
 }
 
 export type ProtocolVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
@@ -46,12 +50,21 @@ export type ProtocolVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
 export interface ProtocolSettings {
   readonly minVersion: ProtocolVersion;
   readonly maxVersion: ProtocolVersion;
+  /** TLS 1.3's, OpenSSL's names. */
+  readonly tls13Suites: readonly string[];
   /** In order of preference; those of one inner list are equal, so that the client's order decides. OpenSSL's names. */
   readonly cipherSuites: readonly (readonly string[])[];
   /** OpenSSL's names. */
   readonly curves: readonly string[];
   /** Empty: the library's. */
   readonly signatureAlgorithms: readonly string[];
+}
+
+/** Where the secrets of handshakes go, in the format of NSS (SSLKEYLOGFILE). */
+export interface KeyLog {
+  /** Whether a connection between these addresses is one of those wanted; without port. */
+  wants(local: string, remote: string): boolean;
+  write(line: string): void;
 }
 
 /** How Envoy's DownstreamTlsContext.OcspStaplePolicy wants responses stapled. */
@@ -75,6 +88,7 @@ export interface ServerTlsSettings {
   readonly fullScanOnSniMismatch: boolean;
   /** A value of OcspPolicy. */
   readonly ocspPolicy: number;
+  readonly keyLog: KeyLog | undefined;
 }
 
 export interface ClientTlsSettings {
@@ -90,4 +104,7 @@ export interface ClientTlsSettings {
   readonly autoSanValidation: boolean;
   /** Sessions kept of each host to be resumed; 0: none. */
   readonly maxSessionKeys: number;
+  /** Up to TLS 1.2 a host may begin a new handshake on an open connection. */
+  readonly allowRenegotiation: boolean;
+  readonly keyLog: KeyLog | undefined;
 }

@@ -30,3 +30,14 @@ export class TlsStats {
     handle.values[handle.index]++;
   }
 }
+
+const schemes: Readonly<Record<string, string>> = {
+  prime256v1: 'ecdsa_secp256r1_sha256',
+  secp384r1: 'ecdsa_secp384r1_sha384',
+  secp521r1: 'ecdsa_secp521r1_sha512',
+};
+
+/** The algorithm of a peer's signature: Node does not tell it, but our preference and the curve of its key decide it nearly always. */
+export function likelyScheme(curve: string | undefined): string {
+  return schemes[curve ?? ''] ?? 'rsa_pss_rsae_sha256';
+}

@@ -1,6 +1,7 @@
 /** Whether the certificate of a peer is what the validation context asks for; in Envoy's order, with its counters and words. */
 import { createHash, type X509Certificate } from 'node:crypto';
 import type { SSL } from '../../common/stats/ssl_layouts.ts';
+import { otherNamesOfType } from '../../common/tls/other_names.ts';
 import { RevocationLists } from '../../common/tls/revocation_list.ts';
 import { dnsNameMatches, type SubjectAltNames, subjectAltNames } from '../../common/tls/subject_alt_names.ts';
 import { verifyFailure } from './failure_reason.ts';
@@ -62,7 +63,7 @@ export class PeerVerifier {
     }
     const names = serverName === '' && matchers.length === 0 ? undefined : subjectAltNames(peer);
     if (serverName !== '' && !isFor(names!, serverName)) return failed('fail_verify_san', 'verify SAN list');
-    if (matchers.length > 0 && !matchers.some((matcher) => matchesAny(matcher, names!))) {
+    if (matchers.length > 0 && !matchers.some((matcher) => matchesAny(matcher, names!, peer))) {
       return failed('fail_verify_san', `SAN matcher, certificate SANs are [${allNames(names!).join(', ')}]`);
     }
     if (hashes.length > 0 || spki.length > 0) {
@@ -129,6 +130,7 @@ function isSignedBy(peer: X509Certificate, authorities: readonly X509Certificate
 /** Envoy says where in the chain it was; Node does not, but a missing issuer is that of the last certificate sent. */
 function where({ code, text, depth: known }: ChainError, peer: X509Certificate): string {
   if (known !== undefined) return `depth ${known}: ${text}`;
+  const [plain] = text.replace('self-signed', 'self signed').split(';', 1);
   let depth = 0;
   if (code.startsWith('UNABLE_TO_GET_ISSUER_CERT') || code === 'SELF_SIGNED_CERT_IN_CHAIN') {
     for (let next = peer.issuerCertificate; next !== undefined && depth < mostIssuers; next = next.issuerCertificate) {
@@ -136,15 +138,16 @@ function where({ code, text, depth: known }: ChainError, peer: X509Certificate):
       depth++;
     }
   }
-  return `depth ${depth}: ${text.replace('self-signed', 'self signed')}`;
+  return `depth ${depth}: ${plain}`;
 }
 
 function isFor(names: SubjectAltNames, serverName: string): boolean {
   return names.dns.some((name) => dnsNameMatches(serverName, name)) || names.ip.includes(serverName);
 }
 
-function matchesAny(matcher: SanMatcher, names: SubjectAltNames): boolean {
-  const { type } = matcher;
+function matchesAny(matcher: SanMatcher, names: SubjectAltNames, peer: X509Certificate): boolean {
+  const { type, oid } = matcher;
+  if (type === 'OTHER_NAME') return otherNamesOfType(peer.raw, oid ?? '').some((value) => matcher.matches(value));
   const values = type === 'DNS' ? names.dns : type === 'URI' ? names.uri : type === 'EMAIL' ? names.email : names.ip;
   return values.some((value) => matcher.matches(value));
 }

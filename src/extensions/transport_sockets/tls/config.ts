@@ -1,13 +1,12 @@
 /** envoy.transport_sockets.tls: what configuration needs to know of it, towards clients and towards hosts (control side). */
-import { existsSync } from 'node:fs';
 import type { envoy } from '../../../api/envoy_types.ts';
+import { checkLogFile } from '../../../common/access_log/log_file.ts';
 import { checkValidation } from '../../../common/tls/check_validation.ts';
 import { readSecret } from '../../../common/tls/read_secret.ts';
 import {
   certificateRefs,
   downstreamType,
   type SecretRef,
-  secretFile,
   ticketKeysRef,
   upstreamType,
   validationRefs,
@@ -43,6 +42,8 @@ export const downstreamFactory: ExtensionFactory = {
     if (context.requireClientCertificate === true && !validates) {
       errors.warn('require_client_certificate', 'any certificate is accepted: there is no validation context');
     }
+    if (context.requireSni === true)
+      errors.warn('require_sni', 'has no effect, as in Envoy: clients without SNI are served');
     if (context.ocspStaplePolicy === mustStaplePolicy) {
       common?.tlsCertificates.forEach(({ ocspStaple }, i) => {
         if (ocspStaple === undefined)
@@ -86,14 +87,22 @@ function checkCommon(common: CommonTlsContext | undefined, errors: ConfigErrors)
     checkProtocol(common.tlsParams, (path, reason) => errors.error(`common_tls_context.tls_params.${path}`, reason));
   }
   for (const ref of [...certificateRefs(common), ...validationRefs(common)]) checkRef(ref, errors);
+  checkKeyLog(common.keyLog, errors);
   common.alpnProtocols.forEach((protocols, i) => {
     if (protocols.split(',').some((protocol) => protocol === '' || protocol.length > 255))
       errors.error(`common_tls_context.alpn_protocols[${i}]`, 'Invalid ALPN protocol string');
   });
 }
 
+function checkKeyLog(log: CommonTlsContext['keyLog'], errors: ConfigErrors): void {
+  if (log === undefined) return;
+  errors.warn('common_tls_context.key_log', 'whoever can read this file can read what these connections carry');
+  const unwritable = checkLogFile(log.path);
+  if (unwritable !== undefined) errors.error('common_tls_context.key_log.path', unwritable);
+}
+
 /** What is written in place is read now, so that a bad one never serves; what is discovered, when it comes. */
-function checkRef({ path, inline, sds }: SecretRef, errors: ConfigErrors): void {
+function checkRef({ path, inline }: SecretRef, errors: ConfigErrors): void {
   if (inline !== undefined) {
     const at = (field: string) => (field === '' ? path : `${path}.${field}`);
     readSecret(inline, {
@@ -104,10 +113,5 @@ function checkRef({ path, inline, sds }: SecretRef, errors: ConfigErrors): void 
     const whole = !path.endsWith('.default_validation_context');
     if (inline.case === 'validationContext')
       checkValidation(inline.value, whole, (field, reason) => errors.error(at(field), reason));
-  }
-  const file = sds === undefined ? undefined : secretFile(sds);
-  if (file !== undefined && !existsSync(file)) {
-    const reason = `paths must refer to an existing path in the system: '${file}' does not exist`;
-    errors.error(`${path}.sds_config`, reason);
   }
 }

@@ -13,7 +13,7 @@ const create: DownstreamTransportFactory = (config, context) => {
   const refs = allRefs(message.commonTlsContext, ticketKeysRef(message));
   return followSecrets(refs, context, 'server_ssl_socket_factory', {
     make: (stats, onNotReady) => new ServerTls(stats, onNotReady),
-    settings: () => serverSettings(message, context.secrets),
+    settings: () => serverSettings(message, context),
   });
 };
 

@@ -9,6 +9,7 @@ type Version = Exclude<(typeof versions)[number], ''>;
 export interface Protocol {
   readonly minVersion: Version;
   readonly maxVersion: Version;
+  readonly tls13Suites: readonly string[];
   readonly cipherSuites: readonly (readonly string[])[];
   readonly curves: readonly string[];
   readonly signatureAlgorithms: readonly string[];
@@ -40,6 +41,8 @@ const ianaNames: Readonly<Record<string, string>> = {
 };
 const suites = new Set([...Object.values(ianaNames), 'ECDHE-RSA-AES128-SHA256']);
 
+const allTls13Suites = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'];
+
 /** BoringSSL's names, by the ones OpenSSL has. */
 const curveNames: Readonly<Record<string, string>> = {
   'P-256': 'P-256',
@@ -67,12 +70,51 @@ const defaultAlgorithms = [
 ];
 const algorithms = new Set([...defaultAlgorithms, 'ecdsa_secp521r1_sha512', 'ecdsa_sha1', 'ed25519']);
 
+/** Sets that replace everything else, as BoringSSL has them; by the number of the policy. */
+const policies: Readonly<Record<number, Protocol>> = {
+  // FIPS_202205
+  0: {
+    minVersion: 'TLSv1.2',
+    maxVersion: 'TLSv1.3',
+    tls13Suites: ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384'],
+    cipherSuites: [
+      ['ECDHE-ECDSA-AES128-GCM-SHA256'],
+      ['ECDHE-RSA-AES128-GCM-SHA256'],
+      ['ECDHE-ECDSA-AES256-GCM-SHA384'],
+      ['ECDHE-RSA-AES256-GCM-SHA384'],
+    ],
+    curves: ['P-256', 'P-384'],
+    signatureAlgorithms: [
+      'rsa_pkcs1_sha256',
+      'rsa_pkcs1_sha384',
+      'rsa_pkcs1_sha512',
+      'ecdsa_secp256r1_sha256',
+      'ecdsa_secp384r1_sha384',
+      'rsa_pss_rsae_sha256',
+      'rsa_pss_rsae_sha384',
+      'rsa_pss_rsae_sha512',
+    ],
+  },
+  // CNSA1_202603
+  2: {
+    minVersion: 'TLSv1.2',
+    maxVersion: 'TLSv1.3',
+    tls13Suites: ['TLS_AES_256_GCM_SHA384'],
+    cipherSuites: [['ECDHE-ECDSA-AES256-GCM-SHA384'], ['ECDHE-RSA-AES256-GCM-SHA384'], ['AES256-GCM-SHA384']],
+    curves: ['P-384'],
+    signatureAlgorithms: ['ecdsa_secp384r1_sha384', 'rsa_pss_rsae_sha384', 'rsa_pkcs1_sha384'],
+  },
+};
+
 /** `server`: clients still end at TLS 1.2 unless they are told, as Envoy's. */
 export function protocolSettings(parameters: TlsParameters | undefined, server: boolean): Protocol {
   const named = parameters?.cipherSuites ?? [];
+  const policy = policies[parameters?.compliancePolicies[0] ?? -1];
+  if (policy !== undefined) return policy;
   return {
     minVersion: version(parameters?.tlsMinimumProtocolVersion, 'TLSv1.2'),
     maxVersion: version(parameters?.tlsMaximumProtocolVersion, server ? 'TLSv1.3' : 'TLSv1.2'),
+    tls13Suites: allTls13Suites,
     cipherSuites: named.length === 0 ? defaultSuites : cipherGroups(named).map((group) => group.map(suiteName)),
     curves: orDefault(parameters?.ecdhCurves, defaultCurves).map((curve) => curveNames[curve] ?? curve),
     signatureAlgorithms: orDefault(parameters?.signatureAlgorithms, defaultAlgorithms),

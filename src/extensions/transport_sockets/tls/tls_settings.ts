@@ -1,6 +1,7 @@
 /** The messages of a TLS context, its secrets read, as the engine takes them (worker). */
 import { createHash, hkdfSync } from 'node:crypto';
 import type { envoy } from '../../../api/envoy_types.ts';
+import { CidrRanges } from '../../../common/cidr.ts';
 import { durationMs } from '../../../common/duration.ts';
 import { compileStringMatcher } from '../../../common/matchers/string_matcher.ts';
 import { namesWithoutAuthority } from '../../../common/tls/check_validation.ts';
@@ -9,12 +10,13 @@ import { dnsNameMatches } from '../../../common/tls/subject_alt_names.ts';
 import type {
   CertificateSettings,
   ClientTlsSettings,
+  KeyLog,
   SanMatcher,
   SanType,
   ServerTlsSettings,
   ValidationSettings,
 } from '../../../net/tls/settings.ts';
-import type { SecretSource } from '../../../spi/transport_socket.ts';
+import type { SecretSource, TransportSocketContext } from '../../../spi/transport_socket.ts';
 import { protocolSettings } from './protocol_settings.ts';
 
 type CommonTlsContext = envoy.extensions.transport_sockets.tls.v3.CommonTlsContext;
@@ -33,6 +35,7 @@ const sanTypes: Readonly<Record<number, readonly SanType[]>> = {
   2: ['DNS'],
   3: ['URI'],
   4: ['IP_ADDRESS'],
+  5: ['OTHER_NAME'],
 };
 const allTypes: readonly SanType[] = ['DNS', 'URI', 'EMAIL', 'IP_ADDRESS'];
 
@@ -43,7 +46,10 @@ export function allRefs(common: CommonTlsContext | undefined, tickets?: SecretRe
 }
 
 /** Undefined while a secret has not come. Throws when the secrets ask for something together that cannot be. */
-export function serverSettings(context: DownstreamTlsContext, secrets: SecretSource): ServerTlsSettings | undefined {
+export function serverSettings(
+  context: DownstreamTlsContext,
+  { secrets, files }: Pick<TransportSocketContext, 'secrets' | 'files'>,
+): ServerTlsSettings | undefined {
   const common = context.commonTlsContext;
   const tickets = ticketKeysRef(context);
   if (allRefs(common, tickets).some(({ key }) => secrets.get(key) === undefined)) return undefined;
@@ -69,11 +75,15 @@ export function serverSettings(context: DownstreamTlsContext, secrets: SecretSou
     preferClientCiphers: context.preferClientCiphers,
     fullScanOnSniMismatch: context.fullScanCertsOnSniMismatch ?? false,
     ocspPolicy: context.ocspStaplePolicy,
+    keyLog: keyLogOf(common, files),
   };
 }
 
 /** Undefined while a secret has not come. Throws when the secrets ask for something together that cannot be. */
-export function clientSettings(context: UpstreamTlsContext, secrets: SecretSource): ClientTlsSettings | undefined {
+export function clientSettings(
+  context: UpstreamTlsContext,
+  { secrets, files }: Pick<TransportSocketContext, 'secrets' | 'files'>,
+): ClientTlsSettings | undefined {
   const common = context.commonTlsContext;
   if (allRefs(common).some(({ key }) => secrets.get(key) === undefined)) return undefined;
   const [certificate] = certificatesOf(common, secrets);
@@ -86,6 +96,22 @@ export function clientSettings(context: UpstreamTlsContext, secrets: SecretSourc
     autoHostSni: context.autoHostSni,
     autoSanValidation: context.autoSniSanValidation,
     maxSessionKeys: context.maxSessionKeys ?? 1,
+    allowRenegotiation: context.allowRenegotiation,
+    keyLog: keyLogOf(common, files),
+  };
+}
+
+function keyLogOf(common: CommonTlsContext | undefined, files: TransportSocketContext['files']): KeyLog | undefined {
+  const message = common?.keyLog;
+  if (message === undefined) return undefined;
+  const file = files.open(message.path);
+  const local = new CidrRanges(message.localAddressRange);
+  const remote = new CidrRanges(message.remoteAddressRange);
+  return {
+    wants: (localIp, remoteIp) =>
+      (message.localAddressRange.length === 0 || local.includes(localIp)) &&
+      (message.remoteAddressRange.length === 0 || remote.includes(remoteIp)),
+    write: (line) => file.write(line),
   };
 }
 
@@ -122,13 +148,14 @@ function validationOf(common: CommonTlsContext | undefined, secrets: SecretSourc
     hashes: hashes.map((hash) => hash.replaceAll(':', '').toLowerCase()),
     maxVerifyDepth: last(({ maxVerifyDepth }) => maxVerifyDepth),
     allowExpired: contexts.some(({ allowExpiredCertificate }) => allowExpiredCertificate),
+    suppressAuthorityNames: contexts.some(({ suppressClientCaList }) => suppressClientCaList),
     acceptUntrusted: contexts.some(({ trustChainVerification }) => trustChainVerification === 1),
   };
 }
 
 function sanMatchers(context: ValidationContext): SanMatcher[] {
-  const typed = context.matchTypedSubjectAltNames.flatMap(({ sanType, matcher }) =>
-    (sanTypes[sanType] ?? []).map((type) => sanMatcher(type, matcher!)),
+  const typed = context.matchTypedSubjectAltNames.flatMap(({ sanType, matcher, oid }) =>
+    (sanTypes[sanType] ?? []).map((type) => ({ ...sanMatcher(type, matcher!), oid })),
   );
   const untyped = context.matchSubjectAltNames.flatMap((matcher) => allTypes.map((type) => sanMatcher(type, matcher)));
   return [...typed, ...untyped];

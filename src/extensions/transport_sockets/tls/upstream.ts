@@ -11,7 +11,7 @@ const create: UpstreamTransportFactory = (config, context) => {
   const message = config as UpstreamTlsContext;
   return followSecrets(allRefs(message.commonTlsContext), context, 'client_ssl_socket_factory', {
     make: (stats, onNotReady) => new ClientTls(stats, onNotReady),
-    settings: () => clientSettings(message, context.secrets),
+    settings: () => clientSettings(message, context),
   });
 };
 
