@@ -16,6 +16,7 @@ export class DownstreamInfo implements ConnectionInfo {
   ja3Hash = '';
   ja4Hash = '';
   terminationDetails = '';
+  listenerName = '';
   filterChainName = '';
   listenerMetadata: Metadata | undefined;
   filterChainMetadata: Metadata | undefined;

@@ -24,6 +24,16 @@ import { TransportTimeout } from './transport_timeout.ts';
 
 const log = logger('conn_handler');
 
+/** Milliseconds between two warnings of a worker that it turns clients away. */
+const warningInterval = 10_000;
+let warnedAt = Number.NEGATIVE_INFINITY;
+
+function warnOfDescriptors(): void {
+  if (now - warnedAt < warningInterval) return;
+  warnedAt = now;
+  log.warn('clients are turned away: almost all file descriptors of the process are in use (ulimit -n)');
+}
+
 type ListenerMessage = envoy.config.listener.v3.Listener;
 
 const defaultBufferLimit = 1024 * 1024;
@@ -50,6 +60,8 @@ export interface ListenerParts {
   readonly drain: ListenerDrain;
   readonly accessLoggers: readonly AccessLogger[];
   readonly limit: ConnectionLimit;
+  /** Undefined: the listener is not among those that share a limit. */
+  readonly globalLimit: ConnectionLimit | undefined;
   readonly worker: number;
   /** This worker accepts where only one can: on UNIX sockets, and without reuse_port. */
   readonly acceptsAlone: boolean;
@@ -63,6 +75,7 @@ export class Listener implements AcceptedOwner {
   private readonly workerStats: Float64Array;
   private readonly serverStats: Float64Array;
   private readonly connectionLength: Histogram;
+  private readonly acceptedAtOnce: Histogram;
   private acceptors: readonly Acceptor[];
   private readonly connections = new Set<Connection>();
   /** Those whose listener filters are at work. */
@@ -79,6 +92,7 @@ export class Listener implements AcceptedOwner {
     this.workerStats = store.block(LISTENER_WORKER, `${info.statPrefix}worker_${worker}.`);
     this.serverStats = store.block(SERVER, 'server.');
     this.connectionLength = store.histogram(`${info.statPrefix}downstream_cx_length_ms`);
+    this.acceptedAtOnce = store.histogram(`${info.statPrefix}connections_accepted_per_socket_event`);
     const accept = (connection: Connection, acceptor: Acceptor) => this.onAccept(connection, acceptor);
     this.acceptors = acceptOptions(message, info.bufferLimit)
       .filter((options) => options.reusePort || acceptsAlone)
@@ -190,18 +204,22 @@ export class Listener implements AcceptedOwner {
 
   private onAccept(connection: Connection, acceptor: Acceptor): void {
     tick();
-    const { limit, filters, accessLoggers } = this.parts;
-    if (!roomForClient()) {
+    const { limit, globalLimit, filters, accessLoggers } = this.parts;
+    const room = roomForClient();
+    if (!room || globalLimit?.tryTake() === false) {
+      if (!room) warnOfDescriptors();
       this.stats[LISTENER.slot.downstream_global_cx_overflow]++;
       connection.closeNow();
       return;
     }
     if (!limit.tryTake()) {
+      globalLimit?.release();
       this.stats[LISTENER.slot.downstream_cx_overflow]++;
       connection.closeNow();
       return;
     }
     const info = new DownstreamInfo(connection, acceptor.address);
+    info.listenerName = this.name;
     info.listenerMetadata = this.parts.message.metadata;
     if (accessLoggers.length > 0) info.stream = new StreamInfo(info, wallNow(), now);
     if (filters === undefined) {
@@ -215,6 +233,11 @@ export class Listener implements AcceptedOwner {
     accepted.start();
   }
 
+  private release(): void {
+    this.parts.limit.release();
+    this.parts.globalLimit?.release();
+  }
+
   private newConnection(connection: Connection, info: DownstreamInfo, hasUnread: boolean): void {
     info.detectedTransportProtocol ||= 'raw_buffer';
     const chain = this.chains.find(info);
@@ -225,6 +248,8 @@ export class Listener implements AcceptedOwner {
     const openedAt = now;
     this.connections.add(connection);
     this.count(1);
+    // They come one by one.
+    this.acceptedAtOnce.record(1);
     this.stats[LISTENER.slot.downstream_cx_total]++;
     this.workerStats[LISTENER_WORKER.slot.downstream_cx_total]++;
     info.filterChainName = chain.name;
@@ -264,7 +289,7 @@ export class Listener implements AcceptedOwner {
 
   /** It never was one of the listener's connections. */
   private forget(connection: Connection, info: ConnectionInfo): void {
-    this.parts.limit.release();
+    this.release();
     const { stream } = info;
     if (stream !== undefined) {
       // None of its bytes count as received.
@@ -277,7 +302,7 @@ export class Listener implements AcceptedOwner {
   private onGone(connection: Connection, info: DownstreamInfo, openedAt: number): void {
     this.connections.delete(connection);
     this.count(-1);
-    this.parts.limit.release();
+    this.release();
     this.stats[LISTENER.slot.downstream_cx_destroy]++;
     this.connectionLength.record(now - openedAt);
     if (info.stream !== undefined) logConnection(info.stream, connection, this.parts.accessLoggers);

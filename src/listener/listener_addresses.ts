@@ -1,6 +1,6 @@
 /** Step 1 of the data path: the sockets a listener's message asks for. */
 import type { envoy } from '../api/envoy_types.ts';
-import { addressOfMessage, isPipe } from '../common/address.ts';
+import { addressOfMessage, isIpv6Only, isPipe } from '../common/address.ts';
 import { acceptedSocketOptions } from '../common/socket_options.ts';
 import type { AcceptOptions } from '../net/accept.ts';
 
@@ -30,6 +30,7 @@ export function acceptOptions(message: ListenerMessage, bufferLimit: number): Ac
     return {
       address,
       mode: pipe?.mode ?? 0,
+      ipv6Only: isIpv6Only(entry.address),
       reusePort: !isPipe(address) && reusePort(message),
       backlog: message.tcpBacklogSize,
       bufferLimit,

@@ -5,7 +5,9 @@ import { TCP } from '../common/stats/layouts.ts';
 import type { AccessLogger } from '../spi/format.ts';
 import type { DrainState, ListenerInfo, WorkerContext } from '../spi/worker_context.ts';
 import type { ClusterManager } from '../upstream/cluster_manager.ts';
+import { ClustersOnDemand } from './on_demand.ts';
 import { type ClientState, compileClientState } from './proxy_tlvs.ts';
+import { compileTunnelHead, type TunnelHead } from './tunnel_side.ts';
 
 type Message = envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
 
@@ -31,6 +33,10 @@ export interface TcpProxyConfig {
   readonly connectMode: number;
   /** What hosts that want to know are told of the client. */
   readonly clientState: ClientState;
+  /** The request that carries a connection through another proxy; undefined: bytes go to hosts as they are. */
+  readonly tunnel: TunnelHead | undefined;
+  /** Asked for clusters that are not there; undefined: nobody is. */
+  readonly onDemand: ClustersOnDemand | undefined;
   /** The cluster of the next connection. */
   chooseCluster(): string;
 }
@@ -59,6 +65,8 @@ export function compileTcpProxyConfig(
     drain: message.checkDrainClose ? listener.drain : undefined,
     connectMode: message.upstreamConnectMode,
     clientState: compileClientState(message),
+    tunnel: message.tunnelingConfig && compileTunnelHead(message.tunnelingConfig),
+    onDemand: message.onDemand && new ClustersOnDemand(message.onDemand, context, message.statPrefix),
     chooseCluster: clusterChooser(message),
   };
 }

@@ -2,6 +2,7 @@
 import { AccessLogType } from '../api/enums.ts';
 import { now, wallNow } from '../common/clock.ts';
 import { connectionTag, logger } from '../common/log.ts';
+import type { ResetReason } from '../common/reset_reason.ts';
 import { ResponseFlag } from '../common/response_flags.ts';
 import { CLUSTER, TCP } from '../common/stats/layouts.ts';
 import { type ConnectionInfo, StreamInfo } from '../common/stream_info.ts';
@@ -9,7 +10,10 @@ import { Timer } from '../common/timers.ts';
 import type { Connection, ConnectionCallbacks } from '../net/connection.ts';
 import type { FormatContext } from '../spi/format.ts';
 import type { Cluster } from '../upstream/cluster.ts';
+import type { Host } from '../upstream/host.ts';
 import { ConnectMode, type TcpProxyConfig } from './config.ts';
+import type { HostSide, ReadyHost } from './host_side.ts';
+import { type TunnelHead, TunnelSide } from './tunnel_side.ts';
 import { bulkRead, UpstreamSide } from './upstream_side.ts';
 
 const log = logger('filter');
@@ -47,8 +51,9 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
   private readonly idleTimeout: number;
   private readonly onGone: () => void;
   private cluster: Cluster | undefined;
-  private upstream: UpstreamSide | undefined;
+  private upstream: HostSide | undefined;
   private attempts = 0;
+  private triedAt = 0;
   private paused = false;
   private started = false;
   private over = false;
@@ -98,8 +103,9 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
 
   onData(bytes: Buffer, start: number, end: number): void {
     if (!this.started) {
-      // The connection keeps them until there is a host to take them.
+      // The connection keeps them until there is a host to take them, and counts them again then.
       this.config.stats[TCP.slot.early_data_received_count_total]++;
+      this.config.stats[TCP.slot.downstream_cx_rx_bytes_total] -= end - start;
       this.downstream.unread(bytes, start, end);
       this.connectPaused();
       return;
@@ -107,7 +113,7 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
     this.lastActivity = now;
     this.info.bytesReceived += end - start;
     this.downstream.bulk = end - start >= bulkRead;
-    this.upstream?.connection.writeBytes(bytes, start, end);
+    this.upstream?.write(bytes, start, end);
     if (this.config.drain !== undefined) this.closeIfDraining();
   }
 
@@ -119,20 +125,20 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
     else if (upstream.ended) {
       upstream.localEndedLast = true;
       this.downstream.closeAfterFlush(0);
-    } else upstream.connection.shutdownWrite();
+    } else upstream.endWrites();
   }
 
   /** The client does not read: neither do we from the host. */
   onBlocked(): void {
     if (this.upstream === undefined) return;
     this.cluster!.stats[CLUSTER.slot.upstream_flow_control_paused_reading_total]++;
-    this.upstream.connection.pauseReading();
+    this.upstream.pauseReading();
   }
 
   onWritable(): void {
     if (this.upstream === undefined) return;
     this.cluster!.stats[CLUSTER.slot.upstream_flow_control_resumed_reading_total]++;
-    this.upstream.connection.resumeReading();
+    this.upstream.resumeReading();
   }
 
   onClosed(local: boolean, reason: string): void {
@@ -143,9 +149,9 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
     this.upstream = undefined;
     if (upstream !== undefined) {
       // A reset by the client is passed on; at the end of both directions what is left still goes to the host.
-      if (reason !== '') upstream.connection.reset();
+      if (reason !== '') upstream.reset();
       else if (this.ended) upstream.closeAfterFlush(this.config);
-      else upstream.connection.closeNow();
+      else upstream.closeNow();
     }
     if (log.debugOn)
       log.debug(`${connectionTag(this.downstream.id)}TCP proxy ended ${local ? 'by us' : 'by the client'} ${reason}`);
@@ -164,20 +170,19 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
     } else {
       this.config.stats[TCP.slot.max_downstream_connection_duration]++;
       this.info.setFlag(ResponseFlag.DurationTimeout);
-      this.downstream.closeReason = 'max_connection_duration_reached';
-      this.downstream.closeNow();
+      this.closeBoth('max_connection_duration_reached');
     }
   }
 
   // === the host's side ===
 
-  onUpstreamConnected(side: UpstreamSide): void {
+  onUpstreamConnected(host: ReadyHost): void {
     const { config, info } = this;
     this.connectTimer.stop();
-    info.upstreamLocalAddress = side.connection.localAddress;
-    info.upstreamConnectionId = side.connection.id;
-    info.poolReadyDuration = Math.floor(now - side.openedAt);
-    info.upstreamTls = side.connection.tls;
+    info.upstreamLocalAddress = host.localAddress;
+    info.upstreamConnectionId = host.connectionId;
+    info.poolReadyDuration = Math.floor(now - this.triedAt);
+    info.upstreamTls = host.tls;
     if (this.idleTimeout > 0) this.idleTimer.start(this.idleTimeout);
     this.lastActivity = now;
     if (config.logOnConnected) this.log(AccessLogType.TcpUpstreamConnected);
@@ -207,23 +212,28 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
     this.resumeDownstream();
   }
 
-  /** The connection to the host is gone: before it was made another host may be tried. `detail`: why it was not made. */
-  onUpstreamClosed(connected: boolean, reason: string, detail: string): void {
+  /** The connection to the host is gone. */
+  onUpstreamClosed(reason: string): void {
+    this.upstream = undefined;
+    if (this.over) return;
+    if (reason === '') {
+      this.downstream.closeAfterFlush(0);
+      return;
+    }
+    this.info.setFlag(ResponseFlag.UpstreamRemoteReset);
+    this.info.upstreamCloseType = 'RemoteReset';
+    this.downstream.reset();
+  }
+
+  /** There is no connection to the host: another one may be tried. */
+  onConnectFailed(reason: ResetReason, detail: string): void {
     this.upstream = undefined;
     this.connectTimer.stop();
     if (this.over) return;
     const { info, config } = this;
-    if (connected) {
-      if (reason === '') {
-        this.downstream.closeAfterFlush(0);
-        return;
-      }
-      info.setFlag(ResponseFlag.UpstreamRemoteReset);
-      info.upstreamCloseType = 'RemoteReset';
-      this.downstream.reset();
-      return;
-    }
-    info.setFlag(ResponseFlag.UpstreamConnectionFailure);
+    // As in Envoy: not for what is our own doing.
+    if (reason !== 'local connection failure' && reason !== 'overflow')
+      info.setFlag(ResponseFlag.UpstreamConnectionFailure);
     info.upstreamTransportFailureReason = detail;
     if (this.attempts < config.maxConnectAttempts) {
       if (config.backOff === undefined) this.connect();
@@ -251,23 +261,31 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
   }
 
   private connect(): void {
-    const { config, info } = this;
     const chosen = this.client.filterState?.get(clusterKey) as string | undefined;
-    const cluster = config.clusters.get(chosen ?? config.chooseCluster());
+    this.connectTo(chosen ?? this.config.chooseCluster());
+  }
+
+  private connectTo(name: string): void {
+    const { config, info } = this;
+    const cluster = config.clusters.get(name);
     if (cluster === undefined) {
-      config.stats[TCP.slot.downstream_cx_no_route]++;
-      this.refuse(ResponseFlag.NoClusterFound);
+      this.waitForCluster(name);
       return;
     }
     this.cluster = cluster;
     info.upstreamCluster = cluster.name;
+    info.upstreamClusterMetadata = cluster.metadata;
     const { stats, breaker } = cluster;
+    if (config.tunnel !== undefined) {
+      this.connectTunnel(cluster, config.tunnel);
+      return;
+    }
     if (!breaker.tryConnection()) {
       stats[CLUSTER.slot.upstream_cx_overflow]++;
       this.refuse(ResponseFlag.UpstreamOverflow);
       return;
     }
-    const host = cluster.chooseHost();
+    const host = this.chooseHost(cluster);
     if (host === undefined) {
       breaker.releaseConnection();
       this.refuse(ResponseFlag.NoHealthyUpstream);
@@ -276,17 +294,51 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
     if (!breaker.tryPending()) {
       breaker.releaseConnection();
       stats[CLUSTER.slot.upstream_rq_pending_overflow]++;
-      this.refuse(ResponseFlag.UpstreamOverflow);
+      this.onConnectFailed('overflow', '');
       return;
     }
+    this.connectTimer.start(cluster.connectTimeout);
+    const downstream = cluster.tellsClients ? config.clientState(this.client, info) : undefined;
+    this.upstream = new UpstreamSide(this, cluster, host, downstream);
+  }
+
+  /** Where a control plane can be asked for it. */
+  private waitForCluster(name: string): void {
+    const { onDemand, stats } = this.config;
+    const onAnswer = (found: boolean): void => {
+      if (this.over) return;
+      if (found) this.connectTo(name);
+      else {
+        stats[TCP.slot.downstream_cx_no_route]++;
+        this.refuse(ResponseFlag.NoClusterFound);
+      }
+    };
+    if (onDemand === undefined || !onDemand.request(name, onAnswer)) onAnswer(false);
+  }
+
+  /** The pool of the host asks the circuit breakers. */
+  private connectTunnel(cluster: Cluster, tunnel: TunnelHead): void {
+    const host = this.chooseHost(cluster);
+    if (host === undefined) {
+      this.refuse(ResponseFlag.NoHealthyUpstream);
+      return;
+    }
+    const side = new TunnelSide(this, tunnel(this));
+    this.upstream = side;
+    side.start(cluster, host, this.client);
+  }
+
+  private chooseHost(cluster: Cluster): Host | undefined {
+    const { info } = this;
+    const host = cluster.chooseHost();
+    if (host === undefined) return undefined;
     this.attempts++;
+    this.triedAt = now;
     info.upstreamHost = host;
     info.attemptedHosts ??= [];
     info.attemptedHosts.push(host);
     info.upstreamRequestAttemptCount = this.attempts;
-    this.connectTimer.start(cluster.connectTimeout);
-    const downstream = cluster.tellsClients ? config.clientState(this.client, info) : undefined;
-    this.upstream = new UpstreamSide(this, cluster, host, downstream);
+    return host;
   }
 
   /** Fully jittered exponential back-off, from the second attempt on. */
@@ -328,7 +380,10 @@ export class TcpProxy implements ConnectionCallbacks, FormatContext {
       return;
     }
     this.config.stats[TCP.slot.idle_timeout]++;
-    const reason = 'tcp_session_idle_timeout';
+    this.closeBoth('tcp_session_idle_timeout');
+  }
+
+  private closeBoth(reason: string): void {
     this.downstream.closeReason = reason;
     if (this.upstream !== undefined) this.info.upstreamLocalCloseReason = reason;
     this.downstream.closeNow();

@@ -2,11 +2,13 @@
 import { now } from '../common/clock.ts';
 import type { ProxyProtocolState } from '../common/filter_state/proxy_protocol.ts';
 import { CLUSTER, HOST, TCP } from '../common/stats/layouts.ts';
-import type { Connection, ConnectionCallbacks } from '../net/connection.ts';
+import type { Connection } from '../net/connection.ts';
+import type { ConnectionOwner } from '../upstream/address_race.ts';
 import type { Cluster } from '../upstream/cluster.ts';
-import { connectError } from '../upstream/connect_error.ts';
+import { connectFailure, couldNotBind } from '../upstream/connect_error.ts';
 import type { Host } from '../upstream/host.ts';
 import type { TcpProxyConfig } from './config.ts';
+import type { HostSide } from './host_side.ts';
 import type { TcpProxy } from './tcp_proxy.ts';
 
 /** Reads this long mean that a body streams: the next ones go to a private buffer. */
@@ -14,8 +16,8 @@ export const bulkRead = 16 * 1024;
 
 const { slot } = CLUSTER;
 
-export class UpstreamSide implements ConnectionCallbacks {
-  readonly connection: Connection;
+export class UpstreamSide implements HostSide, ConnectionOwner {
+  connection: Connection;
   /** The host has sent all it will. */
   ended = false;
   /** The client ended its side after the host had. */
@@ -45,12 +47,35 @@ export class UpstreamSide implements ConnectionCallbacks {
     this.connection = cluster.connectTo(host, this, { downstream });
   }
 
+  write(bytes: Buffer, start: number, end: number): void {
+    this.connection.writeBytes(bytes, start, end);
+  }
+
+  endWrites(): void {
+    this.connection.shutdownWrite();
+  }
+
+  pauseReading(): void {
+    this.connection.pauseReading();
+  }
+
+  resumeReading(): void {
+    this.connection.resumeReading();
+  }
+
+  reset(): void {
+    this.connection.reset();
+  }
+
+  closeNow(): void {
+    this.connection.closeNow();
+  }
+
   onConnectTimeout(): void {
     this.timedOut = true;
     this.connection.closeNow();
   }
 
-  /** The client has gone: sends what is left of it, then closes. */
   closeAfterFlush({ stats, idleTimeout }: TcpProxyConfig): void {
     this.connection.flushTimeout = idleTimeout;
     this.connection.flush();
@@ -72,7 +97,8 @@ export class UpstreamSide implements ConnectionCallbacks {
     this.host.stats[HOST.slot.rq_total]++;
     this.host.stats[HOST.slot.rq_active]++;
     this.cluster.connectTime.record(now - this.openedAt);
-    this.proxy.onUpstreamConnected(this);
+    const { localAddress, id, tls } = this.connection;
+    this.proxy.onUpstreamConnected({ localAddress, connectionId: id, tls });
   }
 
   onData(bytes: Buffer, start: number, end: number): void {
@@ -103,8 +129,12 @@ export class UpstreamSide implements ConnectionCallbacks {
     if (this.flushing !== undefined) this.flushing[TCP.slot.upstream_flush_active]--;
     if (this.connected) this.chargeEnd(reason);
     else this.chargeFailure(local);
-    const detail = this.timedOut ? '' : connectError(reason, this.host.address);
-    this.proxy.onUpstreamClosed(this.connected, reason, detail);
+    if (this.connected) this.proxy.onUpstreamClosed(reason);
+    else if (this.timedOut) this.proxy.onConnectFailed('connection timeout', '');
+    else {
+      const failure = connectFailure(this.connection, reason, this.host.address);
+      this.proxy.onConnectFailed(failure.reason, failure.detail);
+    }
   }
 
   private chargeEnd(reason: string): void {
@@ -122,7 +152,8 @@ export class UpstreamSide implements ConnectionCallbacks {
     const { stats, breaker } = this.cluster;
     breaker.releasePending();
     stats[slot.upstream_rq_pending_active]--;
-    stats[local ? slot.upstream_cx_destroy_local : slot.upstream_cx_destroy_remote]++;
+    const byUs = local || couldNotBind(this.connection);
+    stats[byUs ? slot.upstream_cx_destroy_local : slot.upstream_cx_destroy_remote]++;
     if (local && !this.timedOut) {
       stats[slot.upstream_rq_cancelled]++;
       return;

@@ -4,15 +4,18 @@ import type { envoy } from '../api/envoy_types.ts';
 import { breakerLimits, Priority } from '../common/breaker_limits.ts';
 import { releaseCounts, type SharedWords } from '../common/counted_words.ts';
 import type { Runtime } from '../common/runtime.ts';
+import type { Slices } from '../common/slices.ts';
 import { codeCounters } from '../common/stats/codes.ts';
-import { CLUSTER, HTTP2 } from '../common/stats/layouts.ts';
-import type { ConnectionInfo } from '../common/stream_info.ts';
+import { CLUSTER, HTTP1, HTTP2, http2Histograms } from '../common/stats/layouts.ts';
+import type { Address, ConnectionInfo } from '../common/stream_info.ts';
 import { type ConnectOptions, connect, type FirstBytes, type TlsPeer } from '../net/connect.ts';
 import type { ByteCounters, Connection, ConnectionCallbacks } from '../net/connection.ts';
 import { ClusterWord, clusterBase } from '../snapshot/layout.ts';
 import type { Histogram, StatsStore } from '../spi/stats.ts';
+import { AddressRace, attemptOrder, type ConnectionOwner, type OpenAddress } from './address_race.ts';
 import { CircuitBreaker } from './circuit_breaker.ts';
 import { balancerOptions, type ClusterOptions, clusterOptions } from './cluster_options.ts';
+import { bindError } from './connect_error.ts';
 import { ConnectionPool, type PoolKind } from './connection_pool.ts';
 import { Host, type HostOptions } from './host.ts';
 import type { PoolProtocol } from './http_options.ts';
@@ -21,6 +24,8 @@ import { PrioritySet } from './priority_set.ts';
 import { proxyProtocolStateOf } from './proxy_protocol.ts';
 import { ResponseCharges } from './response_charges.ts';
 import { serverNameOf } from './server_name.ts';
+import { SlowStart } from './slow_start.ts';
+import { TrackedExchanges } from './tracked_exchanges.ts';
 import { type MakeTransport, TransportSockets } from './transport_sockets.ts';
 
 type ClusterMessage = envoy.config.cluster.v3.Cluster;
@@ -57,20 +62,23 @@ export class Cluster {
   readonly charges: ResponseCharges;
   /** The load balancer asks for active requests: then they are counted in shared memory. */
   readonly tracksActive: boolean;
-  /** Connections that could not be bound and are about to tell that they closed. */
-  bindFailures = 0;
   private readonly message: ClusterMessage;
   /** Some priority has a max_connection_pools. */
   private limitsPools = false;
   private readonly runtime: Runtime | undefined;
   private readonly shared: SharedWords;
   private readonly store: StatsStore;
-  private http2Block: Float64Array | undefined;
+  /** Undefined where nobody wants the statistics of it. */
+  readonly tracked: TrackedExchanges | undefined;
+  /** Of its codecs; undefined before the first connection of the protocol. */
+  http1Stats: Float64Array | undefined;
+  http2Stats: Float64Array | undefined;
   readonly slot: number;
   private wanted: readonly HostOptions[] = [];
   private hosts = new Map<string, Host>();
   private policy: AssignmentPolicy | undefined;
   private set: PrioritySet;
+  private readonly slowStart: SlowStart | undefined;
   /** Undefined without a predictive_preconnect_ratio. */
   readonly ahead: PredictivePreconnect | undefined;
 
@@ -93,6 +101,10 @@ export class Cluster {
     this.message = message;
     this.options = clusterOptions(message);
     this.connectTimeout = this.options.connectTimeout;
+    const { trackClusterStats: tracked } = message;
+    const budgets = tracked?.timeoutBudgets === true || message.trackTimeoutBudgets;
+    const sizes = tracked?.requestResponseSizes === true;
+    this.tracked = budgets || sizes ? new TrackedExchanges(store, prefix, budgets, sizes) : undefined;
     this.idleTimeout = this.options.idleTimeout;
     this.maxRequestsPerConnection = this.options.maxRequestsPerConnection;
     this.responseOptions = this.options.response;
@@ -107,9 +119,9 @@ export class Cluster {
     this.stats = stats;
     const connectOptions: ConnectOptions = {
       ...this.options.connect,
-      onBindError: () => {
+      onBindError: (connection, source, code) => {
         stats[CLUSTER.slot.bind_errors]++;
-        this.bindFailures++;
+        connection.transportFailureReason = bindError(source.text, code);
       },
     };
     this.transports = new TransportSockets(message, connectOptions, makeTransport, store, prefix);
@@ -127,21 +139,46 @@ export class Cluster {
     const balancer = balancerOptions(message, undefined);
     this.tracksActive = balancer.policy.kind === 'least_request';
     this.set = new PrioritySet([], balancer, shared, slot, stats);
-    const { predictiveRatio } = this.options;
+    const { predictiveRatio, slowStart } = this.options;
+    if (slowStart !== undefined) this.slowStart = new SlowStart(slowStart, () => this.rebuild());
     if (predictiveRatio > 1) this.ahead = new PredictivePreconnect(this, predictiveRatio);
   }
 
   /** Replaces the host set; hosts that stay keep their connections, pools of hosts that went drain. */
   updateHosts(wanted: readonly HostOptions[], policy?: AssignmentPolicy): void {
+    const next = new Map<string, Host>();
+    for (const options of wanted) this.addHost(next, options);
+    this.takeHosts(next, wanted, policy);
+  }
+
+  /** The same in slices; until the last one requests go to the hosts there were. */
+  async updateHostsInSlices(
+    wanted: readonly HostOptions[],
+    policy: AssignmentPolicy | undefined,
+    slices: Slices,
+  ): Promise<void> {
+    const next = new Map<string, Host>();
+    for (const options of wanted) {
+      if (slices.over) await slices.next();
+      this.addHost(next, options);
+    }
+    this.takeHosts(next, wanted, policy);
+  }
+
+  private addHost(next: Map<string, Host>, options: HostOptions): void {
+    const place = this.options.logicalHost ? '' : options.address.text;
+    const key = `${options.priority}/${place}/${options.hostname}`;
+    next.set(key, this.nextHost(this.hosts.get(key), options));
+  }
+
+  private takeHosts(
+    next: Map<string, Host>,
+    wanted: readonly HostOptions[],
+    policy: AssignmentPolicy | undefined,
+  ): void {
     this.wanted = wanted;
     this.policy = policy;
     const before = this.hosts;
-    const next = new Map<string, Host>();
-    for (const options of wanted) {
-      const place = this.options.logicalHost ? '' : options.address.text;
-      const key = `${options.priority}/${place}/${options.hostname}`;
-      next.set(key, this.nextHost(before.get(key), options));
-    }
     const staying = new Set(next.values());
     let changed = next.size !== before.size;
     for (const [key, host] of before) {
@@ -153,12 +190,18 @@ export class Cluster {
     }
     this.hosts = next;
     if (changed && this.options.closeConnectionsOnHostSetChange) for (const host of staying) host.drainPools();
+    // Flags may have changed while the set was made.
+    for (const host of staying) host.loadHealth();
     this.rebuild();
   }
 
   /** Takes over what another cluster of this name was told last. */
   adoptHosts(former: Cluster): void {
     if (former.wanted.length > 0) this.updateHosts(former.wanted, former.policy);
+  }
+
+  async adoptHostsInSlices(former: Cluster, slices: Slices): Promise<void> {
+    if (former.wanted.length > 0) await this.updateHostsInSlices(former.wanted, former.policy, slices);
   }
 
   /** After health flags of hosts changed in shared memory. */
@@ -232,13 +275,15 @@ export class Cluster {
 
   /** The connections for a request. Those that ask for the name of its host (auto_sni) are shared by requests for that host. */
   poolFor(host: Host, priority: number, head: RequestHead, client?: ConnectionInfo): ConnectionPool {
-    const { autoSni, autoSanValidation, autoSniHeader } = this.options;
+    const { autoSni, autoSanValidation, autoSniHeader, poolPerClient } = this.options;
     const serverName = autoSni || autoSanValidation ? serverNameOf(head, autoSniHeader) : undefined;
+    const owner = poolPerClient ? client?.id : undefined;
     const downstream = client !== undefined && this.tellsClients ? proxyProtocolStateOf(client) : undefined;
-    if (serverName === undefined && downstream === undefined) return this.poolOf(host, priority, head.protocol);
+    if (serverName === undefined && downstream === undefined && owner === undefined)
+      return this.poolOf(host, priority, head.protocol);
     const protocol = this.protocolFor(head.protocol);
     const ends = downstream === undefined ? '' : `${downstream.source.text}>${downstream.destination.text}`;
-    const key = `${priority}/${protocol}/${serverName ?? ''}/${ends}`;
+    const key = `${priority}/${protocol}/${serverName ?? ''}/${ends}/${owner ?? ''}`;
     let pool = host.namedPools.get(key);
     if (pool === undefined) {
       pool = this.makePool(host, priority, { protocol, serverName, downstream, key });
@@ -247,10 +292,15 @@ export class Cluster {
     return pool;
   }
 
-  /** `cluster.<name>.http2.`: there from the first HTTP/2 connection on. */
-  get http2Stats(): Float64Array {
-    this.http2Block ??= this.store.block(HTTP2, `${this.statsPrefix}http2.`);
-    return this.http2Block;
+  /** A connection is made; `cluster.<name>.http1.` and `http2.` are there from the first of each protocol on. */
+  countProtocol(http2: boolean): void {
+    const { slot } = CLUSTER;
+    this.stats[http2 ? slot.upstream_cx_http2_total : slot.upstream_cx_http1_total]++;
+    if (http2 && this.http2Stats === undefined) {
+      this.http2Stats = this.store.block(HTTP2, `${this.statsPrefix}http2.`);
+      for (const name of http2Histograms) this.store.histogram(`${this.statsPrefix}http2.${name}`);
+    }
+    if (!http2) this.http1Stats ??= this.store.block(HTTP1, `${this.statsPrefix}http1.`);
   }
 
   /** A pool without connections and requests is given up. */
@@ -265,13 +315,23 @@ export class Cluster {
    * `serverName` goes before the SNI that is configured (auto_sni), and is what the certificate must be for
    * (auto_san_validation). `downstream` is the client a host is told of that wants to know.
    */
-  connectTo(host: Host, callbacks: ConnectionCallbacks, kind: Partial<PoolKind> = {}): Connection {
+  connectTo(host: Host, owner: ConnectionOwner, kind: Partial<PoolKind> = {}): Connection {
+    if (host.addresses.length < 2) return this.connectAt(host, host.target, owner, kind);
+    let attempts = 0;
+    const open: OpenAddress = (address, callbacks) => {
+      if (attempts++ > 0) this.stats[CLUSTER.slot.upstream_cx_total]++;
+      return this.connectAt(host, address, callbacks, kind);
+    };
+    return new AddressRace(owner, attemptOrder(host.addresses, this.options.happyEyeballs), open).first;
+  }
+
+  private connectAt(host: Host, at: Address, callbacks: ConnectionCallbacks, kind: Partial<PoolKind>): Connection {
     const { protocol, serverName, downstream } = kind;
     const options = this.transports.optionsFor(host.transportMatch);
     const { proxyProtocol } = options;
     const first: FirstBytes | undefined = proxyProtocol && ((opened) => proxyProtocol.header(downstream, opened));
     const peer = options.tls === undefined ? undefined : this.tlsPeer(host, protocol, serverName);
-    const connection = connect(host.target, options, callbacks, peer, first);
+    const connection = connect(at, options, callbacks, peer, first);
     connection.counters = this.byteCounters;
     return connection;
   }
@@ -291,6 +351,7 @@ export class Cluster {
   drain(): void {
     for (const host of this.hosts.values()) host.drainPools();
     this.transports.close();
+    this.slowStart?.stop();
   }
 
   /** It is gone for good: its words get other owners while its last exchanges go on. */
@@ -307,6 +368,7 @@ export class Cluster {
     if (present === undefined || present.slot !== options.slot) return new Host(place, this.shared, this.store);
     if (present.address === options.address.text) {
       present.weight = options.weight;
+      present.addresses = options.addresses ?? [];
       present.locality = options.locality ?? present.locality;
       present.metadata = options.metadata;
       present.lbMetadata = options.lbMetadata;
@@ -320,6 +382,7 @@ export class Cluster {
 
   private rebuild(): void {
     this.ahead?.forget();
+    this.slowStart?.apply(this.hosts.values());
     const options = balancerOptions(this.message, this.policy);
     this.set = new PrioritySet(this.hosts.values(), options, this.shared, this.slot, this.stats);
   }

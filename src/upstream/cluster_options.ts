@@ -2,9 +2,11 @@
 import type { HeaderSpelling } from '../../native-free/headers/header_spelling.ts';
 import type { ResponseDecoderOptions } from '../../native-free/http1/response_decoder.ts';
 import type { Http2Options } from '../../native-free/http2/codec.ts';
+import { Cluster_DiscoveryType } from '../api/enums.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { unpackAny } from '../api/registry.ts';
 import { addressOfMessage, ipVersion } from '../common/address.ts';
+import { discoveryType } from '../common/discovery_type.ts';
 import { durationMs } from '../common/duration.ts';
 import { compileHeaderKeyFormat } from '../common/header_key_format.ts';
 import { compileKeepalive, type KeepaliveOptions } from '../common/http2_keepalive.ts';
@@ -13,6 +15,7 @@ import type { ConnectOptions, KeepAlive } from '../net/connect.ts';
 import { type HttpOptionMessages, httpOptionMessages } from './http_options.ts';
 import { loadBalancing } from './load_balancing_policy.ts';
 import type { BalancerOptions } from './priority_set.ts';
+import type { SlowStartSettings } from './slow_start.ts';
 
 type ClusterMessage = envoy.config.cluster.v3.Cluster;
 
@@ -31,6 +34,8 @@ export interface ClusterOptions {
   readonly idleTimeout: number;
   /** Milliseconds after which a connection takes no further request; 0: for ever. */
   readonly maxConnectionDuration: number;
+  /** Milliseconds a request may take on its connection; 0: for ever. */
+  readonly maxStreamDuration: number;
   /** 0: no limit. */
   readonly maxRequestsPerConnection: number;
   /** Connections wanted for each request, 1 to 3: more than 1 opens some before they are needed. */
@@ -38,6 +43,8 @@ export interface ClusterOptions {
   /** The same over all hosts, at those the balancer would choose next. */
   readonly predictiveRatio: number;
   readonly connect: ConnectOptions;
+  /** In which order the addresses of a host are tried. */
+  readonly happyEyeballs: envoy.config.cluster.v3.UpstreamConnectionOptions_HappyEyeballsConfig | undefined;
   readonly protocol: HttpOptionMessages['protocol'];
   /** For connections that speak HTTP/2; undefined when none can. */
   readonly http2: Http2Options | undefined;
@@ -57,6 +64,9 @@ export interface ClusterOptions {
   /** Requests name scheme and host before the path, as another proxy wants them. */
   readonly fullyQualifiedUrl: boolean;
   readonly closeConnectionsOnHostSetChange: boolean;
+  readonly slowStart: SlowStartSettings | undefined;
+  /** Connections are not shared between the connections of clients. */
+  readonly poolPerClient: boolean;
 }
 
 export function clusterOptions(message: ClusterMessage): ClusterOptions {
@@ -69,6 +79,7 @@ export function clusterOptions(message: ClusterMessage): ClusterOptions {
     connectTimeout: durationMs(message.connectTimeout) ?? defaultConnectTimeout,
     idleTimeout: durationMs(common?.idleTimeout) ?? defaultIdleTimeout,
     maxConnectionDuration: durationMs(common?.maxConnectionDuration) ?? 0,
+    maxStreamDuration: durationMs(common?.maxStreamDuration) ?? 0,
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? message.maxRequestsPerConnection ?? 0,
     preconnectRatio: message.preconnectPolicy?.perUpstreamPreconnectRatio ?? 1,
     predictiveRatio: message.preconnectPolicy?.predictivePreconnectRatio ?? 1,
@@ -77,6 +88,7 @@ export function clusterOptions(message: ClusterMessage): ClusterOptions {
       keepAlive: keepAlive(message),
       ...sources(message.upstreamBindConfig),
     },
+    happyEyeballs: message.upstreamConnectionOptions?.happyEyeballsConfig,
     protocol,
     http2:
       protocol === 'http1' ? undefined : http2Options(http2, { maxHeaderBytes: maxHeadBytes, maxHeaders, bufferLimit }),
@@ -95,6 +107,8 @@ export function clusterOptions(message: ClusterMessage): ClusterOptions {
     headerSpelling: keyFormat.spelling,
     logicalHost: isLogicalDns(message),
     fullyQualifiedUrl: http1?.sendFullyQualifiedUrl ?? false,
+    poolPerClient: message.connectionPoolPerDownstreamConnection,
+    slowStart: loadBalancing(message).slowStart,
     closeConnectionsOnHostSetChange: message.commonLbConfig?.closeConnectionsOnHostSetChange ?? false,
   };
 }
@@ -117,7 +131,8 @@ export function balancerOptions(
 /** LOGICAL_DNS, or `envoy.cluster.dns` with all addresses in one endpoint. */
 function isLogicalDns(message: ClusterMessage): boolean {
   const { case: kind, value } = message.clusterDiscoveryType;
-  if (kind === 'type') return value === 2;
+  const type = discoveryType(message);
+  if (type !== undefined) return type === Cluster_DiscoveryType.LOGICAL_DNS;
   if (kind !== 'clusterType' || value.typedConfig === undefined) return false;
   return (
     (unpackAny(value.typedConfig) as { allAddressesInSingleEndpoint?: boolean }).allAddressesInSingleEndpoint === true
@@ -138,7 +153,8 @@ function keepAlive(message: ClusterMessage): KeepAlive | undefined {
 /** One source address for each IP version; port 0 lets the system choose. */
 function sources(config: envoy.config.core.v3.BindConfig | undefined): Pick<ConnectOptions, 'source4' | 'source6'> {
   const found: { source4?: ConnectOptions['source4']; source6?: ConnectOptions['source6'] } = {};
-  const all = [config?.sourceAddress, ...(config?.extraSourceAddresses.map((extra) => extra.address) ?? [])];
+  const extra = config?.extraSourceAddresses.map(({ address }) => address) ?? [];
+  const all = [config?.sourceAddress, ...extra, ...(config?.additionalSourceAddresses ?? [])];
   for (const socketAddress of all) {
     if (socketAddress === undefined) continue;
     const address = addressOfMessage({ address: { case: 'socketAddress', value: socketAddress } } as never);

@@ -1,13 +1,14 @@
 /** Step 9 of the data path: a connection to a host until it can be used: connected, its handshake done, its protocol known. */
 import { now } from '../common/clock.ts';
 import { Timer, type TimerOwner } from '../common/timers.ts';
-import type { Connection, ConnectionCallbacks } from '../net/connection.ts';
+import type { Connection } from '../net/connection.ts';
+import type { ConnectionOwner } from './address_race.ts';
 import type { ConnectionPool } from './connection_pool.ts';
 import type { Host } from './host.ts';
 
-export class Connecting implements ConnectionCallbacks, TimerOwner {
+export class Connecting implements ConnectionOwner, TimerOwner {
   readonly host: Host;
-  readonly connection: Connection;
+  connection: Connection;
   readonly openedAt = now;
   /** Streams it is expected to take. Until ALPN has spoken that is one, as in Envoy. */
   readonly room: number;

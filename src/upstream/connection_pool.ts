@@ -9,7 +9,7 @@ import type { Connection } from '../net/connection.ts';
 import type { CircuitBreaker } from './circuit_breaker.ts';
 import type { ClientStream, PendingStream, PoolCallbacks } from './client_stream.ts';
 import type { Cluster } from './cluster.ts';
-import { connectError } from './connect_error.ts';
+import { connectFailure, couldNotBind } from './connect_error.ts';
 import { Connecting } from './connecting.ts';
 import type { Host } from './host.ts';
 import type { PoolProtocol } from './http_options.ts';
@@ -205,7 +205,8 @@ export class ConnectionPool {
     const { stats } = this.cluster;
     const { timedOut } = attempt;
     this.endAttempt(attempt);
-    this.countClose(local);
+    this.countClose(local || couldNotBind(attempt.connection));
+    this.cluster.connectionLength.record(now - attempt.openedAt);
     if (!local || timedOut) {
       stats[CLUSTER.slot.upstream_cx_connect_fail]++;
       this.host.stats[HOST.slot.cx_connect_fail]++;
@@ -227,7 +228,10 @@ export class ConnectionPool {
 
   /** The connection takes streams (again): waiting requests come first. It may have been closed on return. */
   onRoom(connection: PooledConnection): void {
-    if (this.waiting.length > 0) this.serveWaiting(connection);
+    if (this.waiting.length > 0) {
+      this.serveWaiting(connection);
+      if (this.waiting.length > 0) this.provide();
+    }
     if (this.draining) {
       connection.drain();
       return;
@@ -242,7 +246,6 @@ export class ConnectionPool {
     this.streamLimit = limit;
     this.settle(connection);
     this.onRoom(connection);
-    if (this.waiting.length > 0) this.provide();
   }
 
   onConnectionClosed(connection: PooledConnection, { busy, local, streams, openedAt }: ConnectionEnd): void {
@@ -357,8 +360,7 @@ export class ConnectionPool {
     const at = CLUSTER.slot;
     stats[at.upstream_cx_total]++;
     stats[at.upstream_cx_active]++;
-    if (this.protocol !== 'auto')
-      stats[this.protocol === 'http2' ? at.upstream_cx_http2_total : at.upstream_cx_http1_total]++;
+    if (this.protocol !== 'auto') this.cluster.countProtocol(this.protocol === 'http2');
     this.host.stats[HOST.slot.cx_total]++;
     this.host.stats[HOST.slot.cx_active]++;
     if (log.debugOn) log.debug(`creating a new connection to ${this.host.address}`);
@@ -381,10 +383,7 @@ export class ConnectionPool {
   private takeOver({ connection, host, openedAt }: Connecting): PooledConnection {
     if (log.debugOn) log.debug(`${connectionTag(connection.id)}connected to ${host.address}`);
     const http2 = this.protocol === 'http2' || (this.protocol === 'auto' && connection.tls?.alpn === 'h2');
-    if (this.protocol === 'auto') {
-      const { slot } = CLUSTER;
-      this.cluster.stats[http2 ? slot.upstream_cx_http2_total : slot.upstream_cx_http1_total]++;
-    }
+    if (this.protocol === 'auto') this.cluster.countProtocol(http2);
     return http2
       ? new Http2ClientConnection(this, host, connection, openedAt)
       : new Http1ClientConnection(this, host, connection, openedAt);
@@ -417,11 +416,6 @@ export class ConnectionPool {
     code: string,
   ): { reason: ResetReason; detail: string } {
     if (timedOut) return { reason: 'connection timeout', detail: '' };
-    if (this.cluster.bindFailures === 0) {
-      const detail = connection.transportFailureReason || connectError(code, this.host.address);
-      return { reason: 'remote connection failure', detail };
-    }
-    this.cluster.bindFailures--;
-    return { reason: 'local connection failure', detail: '' };
+    return connectFailure(connection, code, this.host.address);
   }
 }

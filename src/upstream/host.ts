@@ -3,13 +3,15 @@ import type { JsonObject } from '@bufbuild/protobuf';
 import { type CountedWords, countsAt, releaseCounts, type SharedWords } from '../common/counted_words.ts';
 import { HOST } from '../common/stats/layouts.ts';
 import type { Address, HostDescription, Metadata } from '../common/stream_info.ts';
-import { activeHcChecked, HostWord, hostBase, hostWords } from '../snapshot/layout.ts';
+import { activeHcChecked, HostWord, healthOfFlags, hostBase, hostWords } from '../snapshot/layout.ts';
 import type { StatsStore } from '../spi/stats.ts';
 import type { ConnectionPool } from './connection_pool.ts';
 
 export interface HostOptions {
   readonly clusterName: string;
   readonly address: Address;
+  /** All of them when it has more than one. */
+  readonly addresses?: readonly Address[];
   readonly hostname: string;
   /** 1 or more. */
   readonly weight: number;
@@ -39,8 +41,13 @@ export class Host implements HostDescription {
   readonly address: string;
   readonly hostname: string;
   readonly target: Address;
+  addresses: readonly Address[];
   weight: number;
   locality: HostLocality;
+  /** What slow start leaves of its weight, 0 to 1. */
+  shareOfWeight = 1;
+  /** When it came, or became healthy again; on the clock of timers, which has not ticked for a message of the main thread. */
+  healthySince = performance.now();
   /** Bits of `HealthFlag` as they were when the pickers were made. */
   healthFlags = 0;
   lbMetadata: JsonObject | undefined;
@@ -60,6 +67,7 @@ export class Host implements HostDescription {
   constructor(options: HostOptions, shared: SharedWords, store: StatsStore) {
     this.clusterName = options.clusterName;
     this.target = options.address;
+    this.addresses = options.addresses ?? [];
     this.address = options.address.text;
     this.hostname = options.hostname;
     this.weight = options.weight;
@@ -79,6 +87,8 @@ export class Host implements HostDescription {
   loadHealth(): boolean {
     const before = this.healthFlags;
     this.healthFlags = Atomics.load(this.shared.words, hostBase(this.slot) + HostWord.Health) & ~activeHcChecked;
+    if (healthOfFlags(before) === 'unhealthy' && healthOfFlags(this.healthFlags) === 'healthy')
+      this.healthySince = performance.now();
     return this.healthFlags !== before;
   }
 

@@ -4,6 +4,7 @@ import type { Bytes } from '../../native-free/bytes/bytes.ts';
 import type { HeaderMap, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
 import { UPGRADE } from '../../native-free/headers/well_known.ts';
 import type { CodecError, Framing, ResponseDecoderEvents } from '../../native-free/http1/codec.ts';
+import { connectionOptions } from '../../native-free/http1/connection_options.ts';
 import { chunkHeader, encodeRequestHead, encodeTrailers, lastChunk } from '../../native-free/http1/encoder.ts';
 import { opensTunnel, requestFramingToSend } from '../../native-free/http1/framing.ts';
 import { Http1ResponseDecoder } from '../../native-free/http1/response_decoder.ts';
@@ -98,7 +99,7 @@ export class Http1ClientConnection
     this.busy = true;
     this.requestDone = false;
     this.responseDone = false;
-    this.requests++;
+    if (++this.requests === this.mostRequests) this.pool.cluster.stats[CLUSTER.slot.upstream_cx_max_requests]++;
     return this;
   }
 
@@ -171,7 +172,11 @@ export class Http1ClientConnection
     const taken = this.decoder.decode(bytes, start, end);
     if (this.connection.isClosing) return;
     const unfinished = !this.responseDone;
-    if (!unfinished && (taken < end - start || this.decoder.surplus)) this.keepAlive = false;
+    if (!unfinished && (taken < end - start || this.decoder.surplus)) {
+      // Bytes behind an answer: the next one could not be trusted.
+      this.keepAlive = false;
+      this.pool.cluster.stats[CLUSTER.slot.upstream_cx_protocol_error]++;
+    }
     this.connection.bulk = unfinished && end - start >= bulkRead;
     this.finishExchange();
   }
@@ -204,7 +209,17 @@ export class Http1ClientConnection
     if (busy) pool.onStreamOver(this);
     pool.onConnectionClosed(this, { busy, local, streams: requests, openedAt });
     if (receiver === undefined || (this.requestDone && this.responseDone)) return;
-    receiver.onStreamReset('connection termination', '');
+    if (local || !busy || !this.cutsMessage()) {
+      receiver.onStreamReset('connection termination', '');
+      return;
+    }
+    pool.cluster.stats[CLUSTER.slot.upstream_cx_protocol_error]++;
+    receiver.onStreamReset('protocol error', 'http1.codec_error');
+  }
+
+  /** As in Envoy a reset within a message is to its parser what a FIN there is; a body without an end of its own is just cut. */
+  private cutsMessage(): boolean {
+    return !this.tunnel && !this.responseDone && !this.decoder.idle && this.responseFraming !== 'close';
   }
 
   // === ResponseDecoderEvents ===
@@ -215,6 +230,7 @@ export class Http1ClientConnection
 
   onResponseHead(head: ResponseHead, framing: Framing, contentLength: number, keepAlive: boolean): void {
     this.keepAlive &&= keepAlive;
+    if (!keepAlive && saysClose(head, framing)) this.pool.cluster.stats[CLUSTER.slot.upstream_cx_close_notify]++;
     this.responseFraming = framing;
     this.bodyLeft = framing === 'length' ? contentLength : -1;
     const ends = framing === 'none' || this.bodyLeft === 0;
@@ -281,6 +297,8 @@ export class Http1ClientConnection
 
   private finishRequest(): void {
     this.requestDone = true;
+    // The bytes of a tunnel have no other end.
+    if (this.tunnel) this.connection.shutdownWrite();
     if (this.responseDone) this.finishExchange();
   }
 
@@ -297,9 +315,7 @@ export class Http1ClientConnection
     this.receiver = undefined;
     const { pool } = this;
     pool.onStreamOver(this);
-    const usedUp = this.requests >= this.mostRequests;
-    if (!this.keepAlive || usedUp) {
-      if (usedUp) pool.cluster.stats[CLUSTER.slot.upstream_cx_max_requests]++;
+    if (!this.keepAlive || this.requests >= this.mostRequests) {
       this.connection.closeNow();
       return;
     }
@@ -307,6 +323,11 @@ export class Http1ClientConnection
     const { idleTimeout } = pool.cluster;
     if (idleTimeout > 0 && !this.busy && !this.connection.isClosing) this.idleTimer.start(idleTimeout);
   }
+}
+
+/** Not by a body alone that ends with the connection. */
+function saysClose({ protocol, headers }: ResponseHead, framing: Framing): boolean {
+  return framing !== 'close' || protocol === 'HTTP/1.0' || connectionOptions(headers).close;
 }
 
 const noBytes = Buffer.alloc(0);

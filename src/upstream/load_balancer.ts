@@ -35,10 +35,14 @@ export function makePicker(
   }
 }
 
+function weightOf({ weight, shareOfWeight }: Host): number {
+  return weight * shareOfWeight;
+}
+
 const noHosts: Picker = { pick: () => undefined };
 
 function weightsEqual(hosts: readonly Host[]): boolean {
-  return hosts.every((host) => host.weight === hosts[0].weight);
+  return hosts.every((host) => weightOf(host) === weightOf(hosts[0]));
 }
 
 /** Strict rotation over all workers: the counter is shared. */
@@ -64,18 +68,38 @@ const longestSchedule = 65_536;
 
 /** One period of Envoy's earliest-deadline-first order: host i comes every 1/weight, ties in list order. */
 function weightedSchedule(hosts: readonly Host[]): Host[] {
-  const divisor = hosts.reduce((common, host) => greatestCommonDivisor(common, host.weight), 0);
-  let weights = hosts.map((host) => host.weight / divisor);
+  // In hundredths where slow start leaves fractions.
+  const scale = hosts.some(({ shareOfWeight }) => shareOfWeight < 1) ? 100 : 1;
+  const whole = hosts.map((host) => Math.max(1, Math.round(weightOf(host) * scale)));
+  const divisor = whole.reduce(greatestCommonDivisor, 0);
+  let weights = whole.map((weight) => weight / divisor);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   if (total > longestSchedule) {
     weights = weights.map((weight) => Math.max(1, Math.floor((weight * longestSchedule) / total)));
   }
-  const turns: { at: number; order: number; host: Host }[] = [];
-  hosts.forEach((host, order) => {
-    for (let turn = 1; turn <= weights[order]; turn++) turns.push({ at: turn / weights[order], order, host });
+  // Many hosts have few different weights, and those of one have their turns together.
+  const byWeight = new Map<number, number[]>();
+  weights.forEach((weight, order) => {
+    const same = byWeight.get(weight);
+    if (same === undefined) byWeight.set(weight, [order]);
+    else same.push(order);
   });
-  turns.sort((a, b) => a.at - b.at || a.order - b.order);
-  return turns.map((turn) => turn.host);
+  const turns = new Map<number, number[][]>();
+  for (const [weight, orders] of byWeight) {
+    for (let turn = 1; turn <= weight; turn++) {
+      const at = turn / weight;
+      const together = turns.get(at);
+      if (together === undefined) turns.set(at, [orders]);
+      else together.push(orders);
+    }
+  }
+  const schedule: Host[] = [];
+  for (const at of [...turns.keys()].sort((a, b) => a - b)) {
+    const together = turns.get(at)!;
+    const orders = together.length === 1 ? together[0] : together.flat().sort((a, b) => a - b);
+    for (const order of orders) schedule.push(hosts[order]);
+  }
+  return schedule;
 }
 
 function greatestCommonDivisor(a: number, b: number): number {
@@ -130,7 +154,7 @@ class WeightedLeastRequestPicker implements Picker {
     const { hosts, shares } = this;
     let total = 0;
     for (let i = 0; i < hosts.length; i++) {
-      total += hosts[i].weight / (hosts[i].loadActiveRequests() + 1) ** this.bias;
+      total += weightOf(hosts[i]) / (hosts[i].loadActiveRequests() + 1) ** this.bias;
       shares[i] = total;
     }
     const point = Math.random() * total;

@@ -2,6 +2,7 @@
 import type { envoy } from '../api/envoy_types.ts';
 import { unpackAny } from '../api/registry.ts';
 import type { LoadBalancingPolicy } from './load_balancer.ts';
+import { type SlowStartSettings, slowStartSettings } from './slow_start.ts';
 
 type Cluster = envoy.config.cluster.v3.Cluster;
 type LeastRequest = envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest;
@@ -17,6 +18,8 @@ export interface LoadBalancing {
   /** A locality is chosen by its weight first, then a host of it. */
   readonly localityWeighted: boolean;
   readonly failTrafficOnPanic: boolean;
+  /** Undefined: hosts have their whole weight from the beginning. */
+  readonly slowStart: SlowStartSettings | undefined;
 }
 
 export function loadBalancing(message: Cluster): LoadBalancing {
@@ -29,15 +32,23 @@ function extension(options: LeastRequest | RoundRobin | Random): LoadBalancing {
   const { localityLbConfig } = options;
   switch (options.$typeName) {
     case 'envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest':
-      return { policy: leastRequest(options), ...localities(localityLbConfig) };
+      return {
+        policy: leastRequest(options),
+        ...localities(localityLbConfig),
+        slowStart: slowStartSettings(options.slowStartConfig),
+      };
     case 'envoy.extensions.load_balancing_policies.random.v3.Random':
-      return { policy: { kind: 'random' }, ...localities(localityLbConfig) };
+      return { policy: { kind: 'random' }, ...localities(localityLbConfig), slowStart: undefined };
     default:
-      return { policy: { kind: 'round_robin' }, ...localities(localityLbConfig) };
+      return {
+        policy: { kind: 'round_robin' },
+        ...localities(localityLbConfig),
+        slowStart: slowStartSettings(options.slowStartConfig),
+      };
   }
 }
 
-function localities(config: LocalityLbConfig | undefined): Omit<LoadBalancing, 'policy'> {
+function localities(config: LocalityLbConfig | undefined): Omit<LoadBalancing, 'policy' | 'slowStart'> {
   const chosen = config?.localityConfigSpecifier;
   return {
     localityWeighted: chosen?.case === 'localityWeightedLbConfig',
@@ -49,9 +60,17 @@ function legacy(message: Cluster): LoadBalancing {
   const chosen = message.commonLbConfig?.localityConfigSpecifier;
   return {
     policy: legacyPolicy(message),
+    slowStart: slowStartSettings(legacySlowStart(message)),
     localityWeighted: chosen?.case === 'localityWeightedLbConfig',
     failTrafficOnPanic: chosen?.case === 'zoneAwareLbConfig' && chosen.value.failTrafficOnPanic,
   };
+}
+
+function legacySlowStart({ lbPolicy, lbConfig }: Cluster): envoy.config.cluster.v3.Cluster_SlowStartConfig | undefined {
+  if (lbPolicy === LbPolicy.RoundRobin && lbConfig.case === 'roundRobinLbConfig') return lbConfig.value.slowStartConfig;
+  return lbPolicy === LbPolicy.LeastRequest && lbConfig.case === 'leastRequestLbConfig'
+    ? lbConfig.value.slowStartConfig
+    : undefined;
 }
 
 function legacyPolicy({ lbPolicy, lbConfig }: Cluster): LoadBalancingPolicy {

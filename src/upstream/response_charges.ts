@@ -32,9 +32,9 @@ export class ResponseCharges {
 
   /** `milliseconds` from the request's headers to the end of the answer. */
   time(milliseconds: number, internal: boolean, canary: boolean): void {
-    this.all.time.record(milliseconds);
-    (internal ? this.internal : this.external).time.record(milliseconds);
-    if (canary) this.canary.time.record(milliseconds);
+    this.all.record(milliseconds);
+    (internal ? this.internal : this.external).record(milliseconds);
+    if (canary) this.canary.record(milliseconds);
   }
 
   /** A second tree below a name of its own; undefined when there are too many of them. */
@@ -56,10 +56,19 @@ export class ResponseCharges {
 
 class Charges {
   readonly codes: ReturnType<typeof codeCounters>;
-  readonly time: Histogram;
+  private readonly store: StatsStore;
+  private readonly prefix: string;
+  private time: Histogram | undefined;
 
   constructor(store: StatsStore, prefix: string) {
+    this.store = store;
+    this.prefix = prefix;
     this.codes = codeCounters(store, `${prefix}upstream_rq_`);
-    this.time = store.histogram(`${prefix}upstream_rq_time`);
+  }
+
+  /** The name is there from the first value on, as in Envoy. */
+  record(milliseconds: number): void {
+    this.time ??= this.store.histogram(`${this.prefix}upstream_rq_time`);
+    this.time.record(milliseconds);
   }
 }

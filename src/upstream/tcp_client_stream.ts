@@ -4,11 +4,12 @@ import { now } from '../common/clock.ts';
 import { CLUSTER, HOST } from '../common/stats/layouts.ts';
 import type { Address, ConnectionInfo, TlsInfo } from '../common/stream_info.ts';
 import { Timer } from '../common/timers.ts';
-import type { Connection, ConnectionCallbacks } from '../net/connection.ts';
+import type { Connection } from '../net/connection.ts';
+import type { ConnectionOwner } from './address_race.ts';
 import type { CircuitBreaker } from './circuit_breaker.ts';
 import type { ClientStream, PendingStream, PoolCallbacks } from './client_stream.ts';
 import type { Cluster } from './cluster.ts';
-import { connectError } from './connect_error.ts';
+import { connectFailure } from './connect_error.ts';
 import type { Host } from './host.ts';
 import { proxyProtocolStateOf } from './proxy_protocol.ts';
 
@@ -31,13 +32,13 @@ export function openTcpStream(
   return undefined;
 }
 
-class TcpClientStream implements ClientStream, PendingStream, ConnectionCallbacks {
+class TcpClientStream implements ClientStream, PendingStream, ConnectionOwner {
   readonly host: Host;
   /** Envoy has none for bytes that are not HTTP. */
   readonly protocol = undefined;
   private readonly cluster: Cluster;
   private readonly breaker: CircuitBreaker;
-  private readonly connection: Connection;
+  connection: Connection;
   private readonly connectTimer: Timer;
   private readonly openedAt = now;
   private receiver: PoolCallbacks | undefined;
@@ -174,6 +175,9 @@ class TcpClientStream implements ClientStream, PendingStream, ConnectionCallback
     host.stats[HOST.slot.cx_connect_fail]++;
     if (this.timedOut) stats[slot.upstream_cx_connect_timeout]++;
     if (this.timedOut) receiver.onPoolFailure('connection timeout', '', host);
-    else receiver.onPoolFailure('remote connection failure', connectError(reason, host.address), host);
+    else {
+      const failure = connectFailure(this.connection, reason, host.address);
+      receiver.onPoolFailure(failure.reason, failure.detail, host);
+    }
   }
 }
