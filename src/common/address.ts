@@ -43,6 +43,12 @@ export function parseAddress(text: string): Address | undefined {
   return ipVersion(ip) === version ? ipAddress(ip, Number(match[3])) : undefined;
 }
 
+/** An IPv6 socket takes no IPv4 unless `ipv4_compat` says so. */
+export function isIpv6Only(message: envoy.config.core.v3.Address | undefined): boolean {
+  const address = message?.address;
+  return address?.case === 'socketAddress' && address.value.address.includes(':') && !address.value.ipv4Compat;
+}
+
 /** The address a configuration message names; a socket address must be an IP literal here. */
 export function addressOfMessage(message: envoy.config.core.v3.Address | undefined): Address {
   const address = message?.address;

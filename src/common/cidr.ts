@@ -2,7 +2,7 @@
 import type { envoy } from '../api/envoy_types.ts';
 import { ipVersion } from './address.ts';
 
-type CidrRangeMessage = envoy.config.core.v3.CidrRange;
+type CidrRangeMessage = Pick<envoy.config.core.v3.CidrRange, 'addressPrefix' | 'prefixLen'>;
 
 interface Range {
   readonly version: 4 | 6;
@@ -67,4 +67,25 @@ export function ipBits(ip: string, version: 4 | 6): bigint {
 
 function ipv4Number(ip: string): number {
   return ip.split('.').reduce((number, part) => number * 256 + Number(part), 0);
+}
+
+/** The network of an address in CIDR notation: `10.1.2.3` of 16 bits is `10.1.0.0/16`; more bits than there are count as all. */
+export function networkOf(ip: string, bits: number): string {
+  const version = ipVersion(ip);
+  if (version === 0) return ip;
+  const width = version === 4 ? 32 : 128;
+  const length = Math.min(bits, width);
+  const shift = BigInt(width - length);
+  const network = (ipBits(ip, version) >> shift) << shift;
+  return `${version === 4 ? ipv4Text(Number(network)) : ipv6Text(network)}/${length}`;
+}
+
+function ipv4Text(value: number): string {
+  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.');
+}
+
+/** The shortest spelling (RFC 5952). */
+function ipv6Text(value: bigint): string {
+  const groups = value.toString(16).padStart(32, '0').match(/.{4}/g)!;
+  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
 }

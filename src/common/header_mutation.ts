@@ -115,6 +115,6 @@ function valueFor(entry: HeaderToAdd, headers: HeaderMap, context: FormatContext
 /** Headers that Envoy keeps as one value grow by `,value`; others get a field of their own. */
 function append(headers: HeaderMap, name: HeaderName, value: string, inline: ReadonlySet<HeaderName>): void {
   const at = headers.names.indexOf(name);
-  if (at >= 0 && inline.has(name)) headers.values[at] += `,${value}`;
-  else headers.add(name, value);
+  if (at < 0 || !inline.has(name)) headers.add(name, value);
+  else if (value !== '') headers.values[at] = headers.values[at] === '' ? value : `${headers.values[at]},${value}`;
 }

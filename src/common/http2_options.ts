@@ -47,5 +47,44 @@ export function http2Options(message: Message | undefined, around: Http2Surround
     maxConsecutiveInboundFramesWithEmptyPayload: message?.maxConsecutiveInboundFramesWithEmptyPayload ?? 1,
     maxInboundPriorityFramesPerStream: message?.maxInboundPriorityFramesPerStream ?? 100,
     maxInboundWindowUpdateFramesPerDataFrameSent: message?.maxInboundWindowUpdateFramesPerDataFrameSent ?? 10,
+    maxHeaderFieldBytes: (message?.maxHeaderFieldSizeKb ?? 64) * 1024,
+    streamResetBurst: Number(message?.streamResetBurst ?? 1000),
+    streamResetRate: Number(message?.streamResetRate ?? 33),
+    customSettings: (message?.customSettingsParameters ?? []).map(({ identifier, value }) => [identifier!, value!]),
   };
+}
+
+/** SETTINGS that have fields of their own (RFC 9113 section 6.5.2). */
+const namedSettings = [
+  [1, 'hpack_table_size', 'hpackTableSize'],
+  [3, 'max_concurrent_streams', 'maxConcurrentStreams'],
+  [4, 'initial_stream_window_size', 'initialStreamWindowSize'],
+] as const;
+const enablePush = 2;
+const enableConnectProtocol = 8;
+
+/** Tells of SETTINGS that contradict each other, in Envoy's words; `path` is relative to the message. */
+export function checkHttp2Options(message: Message, error: (path: string, reason: string) => void): void {
+  const field = 'custom_settings_parameters';
+  const values = new Map<number, number>();
+  message.customSettingsParameters.forEach(({ identifier, value }, i) => {
+    if (identifier === undefined || value === undefined) return;
+    if (identifier === enablePush && value !== 0) {
+      error(`${field}[${i}]`, 'server push is not supported by Envoy and can not be enabled via a SETTINGS parameter.');
+    } else if (identifier === enableConnectProtocol) {
+      error(`${field}[${i}]`, 'the "allow_connect" SETTINGS parameter must only be configured through the named field');
+    } else if ((values.get(identifier) ?? value) !== value) {
+      const id = `0x${identifier.toString(16).padStart(2, '0')}`;
+      error(`${field}[${i}]`, `inconsistent HTTP/2 custom SETTINGS parameter(s) detected; identifiers = {${id}}`);
+    }
+    values.set(identifier, value);
+  });
+  const twice = namedSettings.filter(([id, , name]) => values.has(id) && message[name] !== undefined);
+  if (twice.length > 0) {
+    const names = twice.map(([, name]) => name).join(',');
+    error(
+      field,
+      `the {${names}} HTTP/2 SETTINGS parameter(s) can not be configured through both named and custom parameters`,
+    );
+  }
 }

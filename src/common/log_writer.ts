@@ -1,5 +1,6 @@
 /** The sink of the application log: whole lines to stderr or a file, at once, and never an exception to the caller. */
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { getSystemErrorMessage } from 'node:util';
 
 const STDERR = 2;
 const ATTEMPTS_WHEN_FULL = 100;
@@ -13,10 +14,10 @@ export class LogWriter {
   /** The last line was given up: the next ones do not wait, so that a stopped reader costs one wait and not one a line. */
   private stalled = false;
 
-  /** Throws the system's error when the file cannot be opened for appending. */
+  /** Throws, in Envoy's words, when the file cannot be opened for appending. */
   constructor(path: string | undefined) {
     this.path = path;
-    this.fd = path === undefined ? STDERR : openSync(path, 'a');
+    this.fd = path === undefined ? STDERR : openLog(path);
   }
 
   /** Writes a line with its line feed. O_APPEND keeps lines of several threads whole. */
@@ -62,6 +63,17 @@ export class LogWriter {
 
   close(): void {
     if (this.fd !== STDERR) closeSync(this.fd);
+  }
+}
+
+function openLog(path: string): number {
+  try {
+    return openSync(path, 'a');
+  } catch (error) {
+    const { errno = 0 } = error as NodeJS.ErrnoException;
+    const reason = getSystemErrorMessage(errno);
+    const why = reason.charAt(0).toUpperCase() + reason.slice(1);
+    throw new Error(`Failed to open log-file '${path}'. e.what(): unable to open file '${path}': ${why}`);
   }
 }
 

@@ -10,4 +10,6 @@ export type ResetReason =
   | 'remote reset'
   | 'remote refused stream reset'
   | 'remote error with CONNECT request'
-  | 'local reset';
+  | 'local reset'
+  /** The cluster's max_stream_duration was over. */
+  | 'max stream duration';

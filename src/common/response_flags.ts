@@ -1,4 +1,4 @@
-/** Envoy's response flags as bits of one number, in Envoy's fixed order, with their short and long names. */
+/** Envoy's response flags as bits of one number, with their short and long names. */
 
 /** Bit numbers; several flags are or-ed into `StreamInfo.responseFlags` as `1 << flag`. */
 export const ResponseFlag = {
@@ -44,21 +44,30 @@ export const shortFlagNames: readonly string[] = [
 
 const longFlagNames: readonly string[] = Object.keys(ResponseFlag);
 
-/** `UF,URX`, or `-` when no flag is set. */
-export function shortFlags(flags: number): string {
-  return joinFlags(flags, shortFlagNames);
+/** A digit for each flag, and none for no flag. */
+const orderBase = 32;
+
+/** An order of flags, kept as digits of one number, with a further one at its end; there is room for ten. */
+export function orderedFlags(order: number, flag: number): number {
+  return order * orderBase + flag + 1;
+}
+
+/** `UF,URX` in the order in which they were set, as in Envoy, or `-` when no flag is set. */
+export function shortFlags(order: number): string {
+  return joinFlags(order, shortFlagNames);
 }
 
 /** `UpstreamConnectionFailure,UpstreamRetryLimitExceeded`, or `-`. */
-export function longFlags(flags: number): string {
-  return joinFlags(flags, longFlagNames);
+export function longFlags(order: number): string {
+  return joinFlags(order, longFlagNames);
 }
 
-function joinFlags(flags: number, names: readonly string[]): string {
-  if (flags === 0) return '-';
+function joinFlags(order: number, names: readonly string[]): string {
+  if (order === 0) return '-';
   let text = '';
-  for (let bit = 0; bit < names.length; bit++) {
-    if ((flags & (1 << bit)) !== 0) text += text === '' ? names[bit] : `,${names[bit]}`;
+  for (let rest = order; rest > 0; rest = Math.floor(rest / orderBase)) {
+    const name = names[(rest % orderBase) - 1];
+    text = text === '' ? name : `${name},${text}`;
   }
   return text;
 }

@@ -1,5 +1,6 @@
 /** What is known about one stream or connection: filled along the path, read by access logs, formatters and filters. */
 import type { Protocol } from '../../native-free/headers/header_map.ts';
+import { orderedFlags } from './response_flags.ts';
 import type { WireBytes } from './wire_bytes.ts';
 
 /** An IP address with port, or a UNIX socket path (`port` 0). */
@@ -145,6 +146,8 @@ export class StreamInfo {
   responseCode = 0;
   responseCodeDetails = '';
   responseFlags = 0;
+  /** The same by the time they were set; see `orderedFlags`. */
+  responseFlagOrder = 0;
   /** Body bytes. */
   bytesReceived = 0;
   bytesSent = 0;
@@ -193,7 +196,9 @@ export class StreamInfo {
   }
 
   setFlag(flag: number): void {
+    if (this.hasFlag(flag)) return;
     this.responseFlags |= 1 << flag;
+    this.responseFlagOrder = orderedFlags(this.responseFlagOrder, flag);
   }
 
   /** An object that a filter left on this stream or on its connection. */

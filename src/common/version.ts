@@ -11,5 +11,8 @@ export const PACKAGE_ROOT: string = path.dirname(packageJson);
 /** Version of this proxy. */
 const VERSION: string = JSON.parse(readFileSync(packageJson, 'utf8')).version;
 
-/** `<revision>/<version>/<status>/<build>/<ssl>`; like an Envoy built from an archive we know no revision. */
-export const VERSION_TEXT = `${'0'.repeat(40)}/${VERSION}/Distribution/RELEASE/OpenSSL`;
+/** How it was built; like an Envoy built from an archive we know no revision. */
+export const BUILD = { revision: '0'.repeat(40), status: 'Distribution', type: 'RELEASE', ssl: 'OpenSSL' } as const;
+
+/** `<revision>/<version>/<status>/<build>/<ssl>`. */
+export const VERSION_TEXT = `${BUILD.revision}/${VERSION}/${BUILD.status}/${BUILD.type}/${BUILD.ssl}`;

@@ -40,10 +40,10 @@ test('chunks count with their framing', () => {
 test('an answer without a body counts with the length that says so', () => {
   const answer = (status: number): ResponseHead => ({ status, protocol: 'HTTP/1.1', headers: headers({ a: 'b' }) });
   const empty = new WireBytes();
-  empty.responseSent(answer(404), true, true);
+  empty.responseSent(answer(404), true, false);
   assert.equal(empty.wireSent, 'HTTP/1.1 404 Not Found\r\na: b\r\ncontent-length: 0\r\n\r\n'.length);
   const none = new WireBytes();
-  none.responseSent(answer(204), true, true);
+  none.responseSent(answer(204), true, false);
   assert.equal(none.wireSent, 'HTTP/1.1 204 No Content\r\na: b\r\n\r\n'.length);
   assert.equal(none.headerSent, 'a: b\r\n'.length);
 });

@@ -34,12 +34,13 @@ export class WireBytes {
     this.wireReceived += statusLineBytes(head) + fields.bytes + lineEnd;
   }
 
-  /** `mayAddLength`: an answer without a body says so by `content-length: 0`. */
-  responseSent(head: ResponseHead, ends: boolean, mayAddLength: boolean): void {
+  /** An answer without a body says so by `content-length: 0`; one to HEAD, that a body would come in chunks. */
+  responseSent(head: ResponseHead, ends: boolean, toHead: boolean): void {
     const { status, headers } = head;
     const bodiless = status < 200 || status === 204 || status === 304;
-    const addsLength = mayAddLength && !bodiless && !headers.has(CONTENT_LENGTH);
-    const bytes = responseFields(head, ends).bytes + (addsLength ? emptyLengthBytes : 0);
+    const addsLength = ends && !bodiless && !headers.has(CONTENT_LENGTH);
+    const added = toHead ? chunkedBytes : emptyLengthBytes;
+    const bytes = responseFields(head, ends).bytes + (addsLength ? added : 0);
     this.chunksSent = isChunked(head.headers, ends);
     this.headerSent += bytes;
     this.wireSent += statusLineBytes(head) + bytes + lineEnd;

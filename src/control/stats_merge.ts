@@ -1,8 +1,12 @@
 /** The statistics of the process: what all threads count, by name, summed when somebody looks. */
+
+import { xxhash64 } from '../../native-free/hash/xxhash64.ts';
 import type { HistogramInterval } from '../common/stats/histogram.ts';
 import type { AnnouncedLayout, DroppedName, StatsAnnouncement } from '../common/stats/messages.ts';
+import type { TaggedName } from '../common/stats/tag_extraction.ts';
+import type { EndpointStat } from './endpoint_stats.ts';
 import { MergedHistogram } from './stats_merge_histogram.ts';
-import { extractTags, type TaggedName } from './stats_merge_tags.ts';
+import { StatsRules } from './stats_rules.ts';
 
 export type StatKind = 'counter' | 'gauge';
 
@@ -10,7 +14,8 @@ export type StatKind = 'counter' | 'gauge';
 export interface StatValue {
   readonly name: string;
   readonly kind: StatKind;
-  readonly value: number;
+  /** A bigint where a number is not exact: hashes of versions, pools left of no limit. */
+  readonly value: number | bigint;
   /** Somebody wrote it, be it 0. */
   readonly used: boolean;
 }
@@ -52,7 +57,10 @@ export interface StatsSource {
 export class StatsMerge {
   /** By name; the main thread's own. */
   readonly texts = new Map<string, string>();
-  private readonly names = new Names();
+  /** What is counted of hosts, where their clusters ask for it: found when somebody looks. */
+  endpoints: () => readonly EndpointStat[] = () => [];
+  private readonly rules: StatsRules;
+  private readonly names: Names;
   private readonly tagged = new Map<string, TaggedName>();
   private readonly tagLists = new Map<string, TaggedName['tags']>();
   private readonly bases = new Map<string, string>();
@@ -62,6 +70,11 @@ export class StatsMerge {
   private sortedHistograms: MergedHistogram[] = [];
   private sortedVersion = -1;
   private histogramsVersion = -1;
+
+  constructor(rules: StatsRules = new StatsRules()) {
+    this.rules = rules;
+    this.names = new Names((name) => rules.bucketsOf(name));
+  }
 
   addSource(): StatsSource {
     const source = new Source(this.names, () => this.sources.delete(source));
@@ -80,17 +93,22 @@ export class StatsMerge {
     if (this.sortedVersion !== this.names.version) {
       this.sortedVersion = this.names.version;
       for (const name of this.tagged.keys()) if (!this.names.entries.has(name)) this.tagged.delete(name);
-      this.sorted = [...this.names.entries.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+      this.sorted = [...this.names.entries.values()]
+        .filter(({ name }) => this.rules.keeps(name))
+        .sort((a, b) => (a.name < b.name ? -1 : 1));
     }
     return this.sorted.map((entry) => {
       const value = total(entry);
-      return { name: entry.name, kind: entry.kind, value, used: !Object.is(value, -0) };
+      return { name: entry.name, kind: entry.kind, value: this.exact(entry, value), used: !Object.is(value, -0) };
     });
   }
 
   /** All texts, sorted by name. */
   textReadouts(): TextReadout[] {
-    return [...this.texts].map(([name, value]) => ({ name, value })).sort((a, b) => (a.name < b.name ? -1 : 1));
+    return [...this.texts]
+      .filter(([name]) => this.rules.keeps(name))
+      .map(([name, value]) => ({ name, value }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** One counter or gauge; undefined when there is none of that name. */
@@ -101,12 +119,20 @@ export class StatsMerge {
     return entry === undefined ? undefined : total(entry) + 0;
   }
 
+  /** Like `value`, without refreshing what is only known when somebody looks. */
+  lastValue(name: string): number {
+    const entry = this.names.entries.get(name);
+    return entry === undefined ? 0 : total(entry) + 0;
+  }
+
   /** All histograms, sorted by name. */
   allHistograms(): readonly MergedHistogram[] {
     for (const source of this.sources) source.learn();
     if (this.histogramsVersion !== this.names.version) {
       this.histogramsVersion = this.names.version;
-      this.sortedHistograms = [...this.names.histograms.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+      this.sortedHistograms = [...this.names.histograms.values()]
+        .filter(({ name }) => this.rules.keeps(name))
+        .sort((a, b) => (a.name < b.name ? -1 : 1));
     }
     return this.sortedHistograms;
   }
@@ -138,18 +164,33 @@ export class StatsMerge {
     }
   }
 
+  /** Tags that every name has. */
+  fixedTags(): TaggedName['tags'] {
+    return this.rules.tags.extract('').tags;
+  }
+
   /** The name without tags, and the tags; found once for a name. */
   tagsOf(name: string): TaggedName {
     let known = this.tagged.get(name);
     if (known === undefined) {
-      const { base, tags } = extractTags(name);
+      const { base, tags } = this.rules.tags.extract(name);
       known = { base: intern(this.bases, base, base), tags: intern(this.tagLists, tags.join(), tags) };
       this.tagged.set(name, known);
     }
     return known;
   }
 
+  /** Gauges of Envoy are unsigned, of 64 bits: what is below 0 counts down from the largest, a version is the hash of its text. */
+  private exact({ name, kind }: Entry, value: number): number | bigint {
+    if (value < 0 && kind === 'gauge' && name.endsWith('.remaining_cx_pools')) return BigInt.asUintN(64, BigInt(value));
+    if (value <= Number.MAX_SAFE_INTEGER) return value;
+    const text = this.texts.get(`${name}_text`);
+    return text === undefined ? BigInt(value) : xxhash64(text);
+  }
+
   private look(): void {
+    // Some of what is refreshed depends on what threads have told by now.
+    for (const source of this.sources) source.learn();
     for (const refresh of this.refreshers) refresh();
     for (const source of this.sources) source.learn();
   }
@@ -187,6 +228,7 @@ const oneOfKind: Readonly<Record<StatKind, readonly boolean[]>> = { counter: [fa
 
 /** What the sources tell, joined. */
 class Names {
+  private readonly bucketsOf: (name: string) => readonly number[];
   readonly entries = new Map<string, Entry>();
   /** Another one when any name came or went. */
   version = 0;
@@ -196,10 +238,14 @@ class Names {
   readonly internal = new Map<string, Group>();
   readonly histograms = new Map<string, MergedHistogram>();
 
+  constructor(bucketsOf: (name: string) => readonly number[]) {
+    this.bucketsOf = bucketsOf;
+  }
+
   histogram(name: string): MergedHistogram {
     let histogram = this.histograms.get(name);
     if (histogram === undefined) {
-      histogram = new MergedHistogram(name);
+      histogram = new MergedHistogram(name, this.bucketsOf(name));
       this.version++;
       this.histograms.set(name, histogram);
     }

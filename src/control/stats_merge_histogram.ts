@@ -80,9 +80,12 @@ export class MergedHistogram {
   readonly name: string;
   interval = new BinnedCounts();
   readonly total = new BinnedCounts();
+  /** Upper bounds of its buckets, ascending. */
+  readonly buckets: readonly number[];
 
-  constructor(name: string) {
+  constructor(name: string, buckets: readonly number[] = defaultBuckets) {
     this.name = name;
+    this.buckets = buckets;
   }
 
   /** False while nothing was ever recorded. */

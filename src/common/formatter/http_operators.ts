@@ -1,9 +1,10 @@
 /** Operators over the heads of a request and its response (access logs, header values, local replies). */
 import { randomUUID } from 'node:crypto';
-import type { HeaderMap, RequestHead } from '../../../native-free/headers/header_map.ts';
+import type { HeaderMap } from '../../../native-free/headers/header_map.ts';
 import { type HeaderName, headerName } from '../../../native-free/headers/header_name.ts';
 import { AccessLogType } from '../../api/enums.ts';
 import type { FormatContext } from '../../spi/format.ts';
+import { headerBytes, requestHeadBytes, responseHeadBytes } from '../head_bytes.ts';
 import { inlineRequestHeaders, inlineResponseHeaders } from '../inline_headers.ts';
 import type { StreamInfo } from '../stream_info.ts';
 import {
@@ -109,6 +110,16 @@ function percentDecoded(text: string): string {
   return text.replace(/%([0-9a-fA-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
+/** Of a query as a whole Envoy decodes what may stand in one, leaves the other escapes, and drops the sign of a broken one. */
+function queryDecoded(text: string): string {
+  if (!text.includes('%')) return text;
+  return text.replace(/%([0-9a-fA-F]{2})|%(?=..)/gs, (escape, hex?: string) => {
+    if (hex === undefined) return '';
+    const character = String.fromCharCode(Number.parseInt(hex, 16));
+    return /[!#-;=?-[\]_-z~]/.test(character) ? character : escape;
+  });
+}
+
 const queryParam: OperatorSpec = {
   syntax: Syntax.paramsRequired | Syntax.lengthAllowed,
   create: (params, maxLength) =>
@@ -131,7 +142,7 @@ const queryParams: OperatorSpec = {
     if (params !== 'DECODED') return truncated(queryOf, maxLength);
     return truncated((context) => {
       const query = queryOf(context);
-      return query === undefined ? undefined : percentDecoded(query);
+      return query === undefined ? undefined : queryDecoded(query);
     }, maxLength);
   },
 };
@@ -160,23 +171,6 @@ const requestedServerName: OperatorSpec = {
     return stringOperator(serverName);
   },
 };
-
-function mapBytes(map: HeaderMap | undefined): number {
-  let bytes = 0;
-  if (map === undefined) return bytes;
-  for (let i = 0; i < map.size; i++) bytes += map.names[i].text.length + map.values[i].length;
-  return bytes;
-}
-
-function requestBytes(head: RequestHead | undefined): number {
-  if (head === undefined) return 0;
-  let bytes = mapBytes(head.headers);
-  for (const name of [':method', ':path', ':authority', ':scheme'] as const) {
-    const value = head[name.slice(1) as 'method' | 'path' | 'authority' | 'scheme'];
-    if (value !== '') bytes += name.length + value.length;
-  }
-  return bytes;
-}
 
 /** The type of an entry, told from the stream where the writer does not say it. */
 export function accessLogTypeOf(context: FormatContext): number {
@@ -216,9 +210,7 @@ export const httpOperators: OperatorTable = {
     syntax: Syntax.commandOnly,
     create: () => stringOperator((context) => context.localReplyBody),
   },
-  REQUEST_HEADERS_BYTES: numberField(({ request }) => requestBytes(request)),
-  RESPONSE_HEADERS_BYTES: numberField(({ response }) =>
-    response === undefined ? 0 : mapBytes(response.headers) + ':status'.length + 3,
-  ),
-  RESPONSE_TRAILERS_BYTES: numberField(({ responseTrailers }) => mapBytes(responseTrailers)),
+  REQUEST_HEADERS_BYTES: numberField(({ request }) => requestHeadBytes(request)),
+  RESPONSE_HEADERS_BYTES: numberField(({ response }) => responseHeadBytes(response?.headers)),
+  RESPONSE_TRAILERS_BYTES: numberField(({ responseTrailers }) => headerBytes(responseTrailers)),
 };

@@ -26,6 +26,11 @@ function objectText(value: unknown): string | undefined {
   return own ? String(value) : plainText(value);
 }
 
+/** As JSON, a string too: Envoy prints the message that an object of filter state stands for. */
+function typedText(value: unknown): string | undefined {
+  return value === undefined || value === null ? undefined : toWire(JSON.stringify(value));
+}
+
 /** With its type; a length cuts strings only. */
 function shortened(value: unknown, maxLength: number | undefined): OperatorValue {
   return typeof value === 'string' ? toWire(value).slice(0, maxLength) : (value as OperatorValue);
@@ -82,7 +87,8 @@ const metadata: OperatorSpec = {
 const filterStateOf = (whose: 'downstream' | 'upstream'): OperatorSpec => ({
   syntax: Syntax.paramsOptional | Syntax.lengthAllowed,
   create: (params, maxLength) => {
-    const [key, kind = 'TYPED', field = ''] = params.split(':');
+    const [key, given, field = ''] = params.split(':');
+    const kind = given || 'TYPED';
     if (key === '') return 'Invalid filter state configuration, key cannot be empty.';
     if (kind !== 'PLAIN' && kind !== 'TYPED' && kind !== 'FIELD') {
       return 'Invalid filter state serialize type, only support PLAIN/TYPED/FIELD.';
@@ -93,7 +99,7 @@ const filterStateOf = (whose: 'downstream' | 'upstream'): OperatorSpec => ({
     const path = kind === 'FIELD' ? [field] : [];
     const read = ({ info }: FormatContext) =>
       whose === 'upstream' ? undefined : (valueAt(info.filterStateOf(key), path) ?? undefined);
-    const plain = kind === 'TYPED' ? plainText : objectText;
+    const plain = kind === 'TYPED' ? typedText : objectText;
     const text = truncated((context) => plain(read(context)), maxLength).text;
     return { text, value: kind === 'TYPED' ? (context) => read(context) as object | undefined : text };
   },

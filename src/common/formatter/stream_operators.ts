@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { FormatContext } from '../../spi/format.ts';
+import { networkOf } from '../cidr.ts';
 import { longFlags, shortFlags } from '../response_flags.ts';
 import { routeClock } from '../route_clock.ts';
 import type { Address, HostDescription, StreamInfo } from '../stream_info.ts';
@@ -29,9 +30,22 @@ const upstreamLocal: ReadAddress = (info) => info.upstreamLocalAddress;
 
 const address = (read: ReadAddress) => stringField(({ info }) => read(info)?.text);
 
+/** An address, or with a number of bits as parameter its network; Envoy takes no notice of other parameters. */
+const masked = (read: (info: StreamInfo) => string | undefined): OperatorSpec => ({
+  syntax: Syntax.paramsOptional,
+  create: (params) => {
+    if (!/^[+-]?\d+$/.test(params)) return stringOperator(({ info }) => read(info) || undefined);
+    const bits = Number(params);
+    return stringOperator(({ info }) => {
+      const ip = read(info);
+      return ip ? (bits < 0 ? '' : networkOf(ip, bits)) : undefined;
+    });
+  },
+});
+
 /** A UNIX socket has no port to leave out: its path is printed. */
 const addressWithoutPort = (read: ReadAddress) =>
-  stringField(({ info }) => {
+  masked((info) => {
     const at = read(info);
     return at?.ip || at?.text;
   });
@@ -109,8 +123,8 @@ export const streamOperators: OperatorTable = {
   PROTOCOL: stringField(({ info }) => info.protocol),
   RESPONSE_CODE: numberField(({ info }) => info.responseCode),
   RESPONSE_CODE_DETAILS: responseCodeDetails,
-  RESPONSE_FLAGS: stringField(({ info }) => shortFlags(info.responseFlags)),
-  RESPONSE_FLAGS_LONG: stringField(({ info }) => longFlags(info.responseFlags)),
+  RESPONSE_FLAGS: stringField(({ info }) => shortFlags(info.responseFlagOrder)),
+  RESPONSE_FLAGS_LONG: stringField(({ info }) => longFlags(info.responseFlagOrder)),
   CONNECTION_TERMINATION_DETAILS: stringField(
     ({ info }) => info.connectionTerminationDetails || info.connection?.terminationDetails,
   ),
@@ -140,7 +154,7 @@ export const streamOperators: OperatorTable = {
   UPSTREAM_CLUSTER: configuredField(({ info }) => info.upstreamCluster),
   UPSTREAM_CLUSTER_RAW: configuredField(({ info }) => info.upstreamHost?.clusterName || info.upstreamCluster),
   UPSTREAM_REMOTE_ADDRESS: stringField(({ info }) => connectedHost(info)),
-  UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: stringField(({ info }) => withoutPort(connectedHost(info) ?? '')),
+  UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: masked((info) => withoutPort(connectedHost(info) ?? '')),
   UPSTREAM_REMOTE_PORT: numberField(({ info }) => {
     const text = connectedHost(info);
     return text === undefined || text.startsWith('/') ? undefined : Number(text.slice(text.lastIndexOf(':') + 1));

@@ -92,8 +92,16 @@ function breakDown(epochSeconds: number, local: boolean): BrokenTime {
   const at = new Date(epochSeconds * 1000);
   if (!local) return { date: at, epochSeconds, offset: 0, zone: 'UTC' };
   const offset = -at.getTimezoneOffset();
-  const zone = /\(([^)]*)\)|$/.exec(at.toString())?.[1] ?? '';
-  return { date: new Date(epochSeconds * 1000 + offset * 60_000), epochSeconds, offset, zone };
+  return { date: new Date(epochSeconds * 1000 + offset * 60_000), epochSeconds, offset, zone: zoneName(at) };
+}
+
+/** `EST`, `CET`: no locale abbreviates all zones, some say `GMT+1`. */
+function zoneName(at: Date): string {
+  const [american, british] = ['en-US', 'en-GB'].map((locale) => {
+    const parts = new Intl.DateTimeFormat(locale, { timeZoneName: 'short' }).formatToParts(at);
+    return parts.find(({ type }) => type === 'timeZoneName')?.value ?? '';
+  });
+  return american.startsWith('GMT') ? british : american;
 }
 
 /** Envoy's clock has microseconds; longer fractions end in zeros. */

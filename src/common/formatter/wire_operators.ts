@@ -1,5 +1,6 @@
 /** Operators over bytes on the wire (access logs); a format with one of them makes the data path count. */
 import type { FormatContext } from '../../spi/format.ts';
+import type { StreamInfo } from '../stream_info.ts';
 import { type WireBytes, wireBytes } from '../wire_bytes.ts';
 import { numberOperator, type OperatorSpec, type OperatorTable, Syntax } from './operator.ts';
 
@@ -19,6 +20,9 @@ const upstream = (count: keyof WireBytes & string): OperatorSpec =>
   counted(({ info }) => (info.upstreamBytes?.[count] as number | undefined) ?? 0);
 
 /** On a TCP connection every byte is payload. */
+/** A TCP connection that got through to a host. */
+const isTunnelled = (info: StreamInfo) =>
+  info.protocol === undefined && info.upstreamBytes === undefined && info.upstreamLocalAddress !== undefined;
 const isTcp = ({ info }: FormatContext) => info.protocol === undefined && info.downstreamBytes === undefined;
 
 export const wireOperators: OperatorTable = {
@@ -30,8 +34,12 @@ export const wireOperators: OperatorTable = {
   ),
   DOWNSTREAM_HEADER_BYTES_RECEIVED: downstream('headerReceived'),
   DOWNSTREAM_HEADER_BYTES_SENT: downstream('headerSent'),
-  UPSTREAM_WIRE_BYTES_RECEIVED: upstream('wireReceived'),
-  UPSTREAM_WIRE_BYTES_SENT: upstream('wireSent'),
+  UPSTREAM_WIRE_BYTES_RECEIVED: counted(({ info }) =>
+    isTunnelled(info) ? info.bytesSent : (info.upstreamBytes?.wireReceived ?? 0),
+  ),
+  UPSTREAM_WIRE_BYTES_SENT: counted(({ info }) =>
+    isTunnelled(info) ? info.bytesReceived : (info.upstreamBytes?.wireSent ?? 0),
+  ),
   UPSTREAM_HEADER_BYTES_RECEIVED: upstream('headerReceived'),
   UPSTREAM_HEADER_BYTES_SENT: upstream('headerSent'),
   // As HTTP/1 would have them on the wire, which is without compression.

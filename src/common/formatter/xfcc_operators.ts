@@ -29,10 +29,11 @@ function unquoted(value: string): string {
 
 export const xfccOperators: OperatorTable = {
   XFCC_VALUE: {
-    syntax: Syntax.paramsRequired | Syntax.lengthAllowed,
+    syntax: Syntax.paramsOptional | Syntax.lengthAllowed,
     create: (params, maxLength) => {
+      if (params === '') return 'XFCC_VALUE command requires a subcommand';
       const key = params.toLowerCase();
-      if (!keys.includes(key)) return `XFCC_VALUE command does not support subcommand: ${params}`;
+      if (!keys.includes(key)) return `XFCC_VALUE command does not support subcommand: ${key}`;
       return truncated(({ request }) => {
         const header = request?.headers.getAll(X_FORWARDED_CLIENT_CERT);
         return header === undefined || header === '' ? undefined : xfccValue(header, key);

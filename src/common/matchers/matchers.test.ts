@@ -135,6 +135,8 @@ test('cookie matchers', () => {
 });
 
 test('URI templates', () => {
+  const any = parseUriTemplate('/t/*');
+  assert.ok(typeof any === 'object' && new RegExp(`^${any.pattern}$`).test('/t/x;a=1'));
   const template = parseUriTemplate('/t/{x}/{y=**}');
   assert.ok(typeof template === 'object');
   assert.deepEqual(template.variables, ['x', 'y']);

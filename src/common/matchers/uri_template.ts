@@ -6,9 +6,9 @@ export interface UriTemplate {
   readonly variables: readonly string[];
 }
 
-const literal = /^[a-zA-Z0-9\-._~%!$&'()+,;:@]+$/;
-const pathGlob = "[a-zA-Z0-9\\-._~%!$&'()+,;:@]+";
-const textGlob = "[a-zA-Z0-9\\-._~%!$&'()+,;:@/]*";
+const literal = /^[a-zA-Z0-9\-._~%!$&'()+,;:@=]+$/;
+const pathGlob = "[a-zA-Z0-9\\-._~%!$&'()+,;:@=]+";
+const textGlob = "[a-zA-Z0-9\\-._~%!$&'()+,;:@=/]*";
 
 /** The template, or what is wrong with it in Envoy's words. */
 export function parseUriTemplate(template: string): UriTemplate | string {

@@ -104,6 +104,22 @@ export const CLUSTER = defineLayout(
   ],
 );
 
+/** Histograms of `track_cluster_stats`: `timeout_budgets`, in percent. */
+export const budgetHistograms = [
+  'upstream_rq_timeout_budget_per_try_percent_used',
+  'upstream_rq_timeout_budget_percent_used',
+] as const;
+
+/** `request_response_sizes`, in bytes. */
+export const sizeHistograms = [
+  'upstream_rq_body_size',
+  'upstream_rq_headers_count',
+  'upstream_rq_headers_size',
+  'upstream_rs_body_size',
+  'upstream_rs_headers_count',
+  'upstream_rs_headers_size',
+] as const;
+
 /** `cluster.<name>.circuit_breakers.<default|high>.`: 0 or 1, written by the main thread from the shared words. */
 export const CIRCUIT_BREAKERS = defineLayout(
   'circuit_breakers',

@@ -8,7 +8,7 @@ export const omittedCode = -1;
 export interface CodeCounters {
   /**
    * Adds one to `<prefix><status>`, `<prefix><class>xx` and `<prefix>completed`; `omittedCode` counts for the last one only.
-   * Ignores every other status not from 100 to 599.
+   * A status beyond 599 counts as `<prefix>unknown` and completed.
    */
   inc(status: number): void;
 }
@@ -25,6 +25,7 @@ class LazyCodeCounters implements CodeCounters {
   private readonly store: StatsStore;
   private readonly prefix: string;
   private completed: StatHandle | undefined;
+  private unknown: StatHandle | undefined;
   private readonly classes: StatHandle[] = [];
   /** By class, then by the last two digits: small arrays whatever the status. */
   private readonly codes: StatHandle[][] = [[], [], [], [], [], []];
@@ -37,7 +38,8 @@ class LazyCodeCounters implements CodeCounters {
   inc(status: number): void {
     const group = (status / 100) | 0;
     if (group < 1 || group > 5) {
-      if (status === omittedCode) this.count();
+      if (group > 5) this.countUnknown();
+      if (group > 5 || status === omittedCode) this.count();
       return;
     }
     const code = this.codes[group][status % 100] ?? this.first(group, status);
@@ -45,6 +47,11 @@ class LazyCodeCounters implements CodeCounters {
     const whole = this.classes[group];
     whole.values[whole.index]++;
     this.count();
+  }
+
+  private countUnknown(): void {
+    this.unknown ??= this.store.counter(`${this.prefix}unknown`);
+    this.unknown.values[this.unknown.index]++;
   }
 
   private count(): void {

@@ -154,6 +154,9 @@ export const HTTP2 = defineLayout(
   ],
 );
 
+/** Beside them, below the same prefix; nothing is recorded, as in Envoy by default. */
+export const http2Histograms = ['cookie_count', 'cookie_size', 'header_count', 'header_list_size'] as const;
+
 /** `vhost.<virtual host>.vcluster.<virtual cluster>.`; `other` is the one for what matches none. */
 export const VIRTUAL_CLUSTER = defineLayout('virtual_cluster', [
   'upstream_rq_retry',

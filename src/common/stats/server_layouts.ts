@@ -97,5 +97,8 @@ export const DNS_CARES = defineLayout(
 /** `main_thread.`, `workers.`, `server.main_thread.` and `server.worker_<n>.` */
 export const WATCHDOG = defineLayout('watchdog', ['watchdog_mega_miss', 'watchdog_miss']);
 
+/** There are no overload actions to take; the names are there, as without an overload manager in Envoy. */
+export const OVERLOAD = defineLayout('overload', ['reset_high_memory_stream.count']);
+
 /** `server.compilation_settings.` */
 export const COMPILATION_SETTINGS = defineLayout('compilation_settings', [], ['fips_mode']);

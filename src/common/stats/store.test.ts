@@ -75,7 +75,7 @@ test('codes make their counters with the first response', () => {
   const values = Object.fromEntries(
     told[0].scalars.map(({ name, chunk, index }) => [name.slice(22), new Float64Array(told[0].chunks[chunk])[index]]),
   );
-  assert.deepEqual(values, { 200: 2, 204: 1, 503: 1, '2xx': 3, '5xx': 1, completed: 4 });
+  assert.deepEqual(values, { 200: 2, 204: 1, 503: 1, '2xx': 3, '5xx': 1, unknown: 1, completed: 5 });
 });
 
 test('histograms are handed out with ascending values and then empty', () => {

@@ -127,6 +127,7 @@ function dumpAll(context: AdminContext, { query }: AdminRequest, matches: Matche
   }
   if (mask !== '') {
     configs = configs.map((config) => maskFields(config, mask)).filter((config) => config !== undefined);
+    if (configs.length === 0) return plain(400, `FieldMask ${mask} could not be successfully applied to any configs.`);
   }
   return json(configs.length === 0 ? {} : { configs });
 }
@@ -205,7 +206,8 @@ function listOf(section: Section, { version, warming, refused }: ConfigResource)
 }
 
 function entryOf(section: Section, resource: ConfigResource): JsonRecord {
-  const { type, name, message, version, lastUpdated } = resource;
+  const { type, name, version, lastUpdated } = resource;
+  const message = typeof resource.message === 'function' ? resource.message() : resource.message;
   if (resource.refused !== undefined) return refusedEntry(section, resource, resource.refused);
   const entry: JsonRecord = {
     ...(version === undefined || section.withEds ? {} : { version_info: version }),

@@ -83,7 +83,7 @@ export interface ConfigResource {
   /** Full message name: Cluster, Listener, RouteConfiguration, Secret or ClusterLoadAssignment of v3. */
   readonly type: string;
   readonly name: string;
-  /** Of scoped routes: the list of all of a set. */
+  /** Of scoped routes: the list of all of a set; of endpoints what puts it together. */
   readonly message: unknown;
   /** Milliseconds since 1970. */
   readonly lastUpdated: number;

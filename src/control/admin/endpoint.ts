@@ -28,6 +28,8 @@ export interface Endpoint {
   readonly params?: readonly EndpointParam[];
   /** Changes something: POST only. */
   readonly mutates?: boolean;
+  /** Where the query is empty its parameters may come as the form in the request's body. */
+  readonly takesForm?: boolean;
   handle(context: AdminContext, request: AdminRequest): AdminReply;
 }
 

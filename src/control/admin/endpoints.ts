@@ -11,6 +11,7 @@ import { listeners } from './listeners.ts';
 import { logging } from './logging.ts';
 import { memory } from './memory.ts';
 import { page } from './page.ts';
+import { allocprofiler, contention, cpuprofiler, heapDump, heapprofiler, peakHeapDump, tcmalloc } from './profilers.ts';
 import { quitquitquit } from './quitquitquit.ts';
 import { ready } from './ready.ts';
 import { recentLookups, recentLookupsClear, recentLookupsDisable, recentLookupsEnable } from './recent_lookups.ts';
@@ -40,18 +41,25 @@ const help: Endpoint = {
 
 const all: readonly Endpoint[] = [
   home,
+  allocprofiler,
   certs,
   clusters,
   configDump,
+  contention,
+  cpuprofiler,
   drainListeners,
   healthcheckFail,
   healthcheckOk,
+  heapDump,
+  heapprofiler,
   help,
   hotRestartVersion,
   initDump,
   listeners,
   logging,
   memory,
+  tcmalloc,
+  peakHeapDump,
   quitquitquit,
   ready,
   reopenLogs,

@@ -48,6 +48,7 @@ function change(context: AdminContext, query: URLSearchParams): string | undefin
   if (query.size === 0) return undefined;
   if (query.size > 1) return 'invalid number of parameters';
   const [[name, value]] = query;
+  if ((name === 'paths' || name === 'level') && value === '') return undefined;
   if (name === 'group') return 'group parameter requires fine-grain logging to be enabled';
   const changes = name === 'paths' ? pathChanges(value) : [[name === 'level' ? undefined : name, value] as const];
   if (changes === undefined) return 'empty logger name or empty logger level';

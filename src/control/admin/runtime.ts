@@ -21,6 +21,7 @@ export const runtimeModify: Endpoint = {
   path: '/runtime_modify',
   help: 'Adds or modifies runtime values as passed in query parameters. To delete a previously added key, use an empty string as the value. Note that deletion only applies to overrides added via this endpoint; values loaded from disk can be modified via override but not deleted. E.g. ?key1=value1&key2=value2...',
   mutates: true,
+  takesForm: true,
   handle: (context, request) => {
     if (request.query.size === 0) return badRequest(usage);
     return context.modifyRuntime(request.query) ? text('OK\n') : text('No admin layer specified', 503);

@@ -218,6 +218,11 @@ test('small endpoints', async () => {
   assert.equal(await bodyOf('/hot_restart_version'), 'disabled');
   const modify = await ask('/runtime_modify?a=b', 'POST');
   assert.deepEqual([modify.status, modify.body], [503, 'No admin layer specified']);
+  const form = (type: string) =>
+    raw(`POST /runtime_modify HTTP/1.1\r\nhost: a\r\nconnection: close\r\n${type}content-length: 7\r\n\r\na=b&c=d`);
+  // Parameters may come as a form, which must say that it is one.
+  assert.match(await form('content-type: application/x-www-form-urlencoded\r\n'), /^HTTP\/1.1 503 /);
+  assert.match(await form(''), /^HTTP\/1.1 400 /);
   const memory = await jsonOf('/memory');
   assert.deepEqual(Object.keys(memory), [
     'allocated',
@@ -384,4 +389,23 @@ test('a port that is taken is an answer, not an exception', async () => {
     error: `cannot bind '127.0.0.1:${port}': address already in use`,
   });
   await second.close();
+});
+
+test('allow_paths: what does not match with its query is forbidden', async () => {
+  const admin = message<envoy.config.bootstrap.v3.Bootstrap>('envoy.config.bootstrap.v3.Bootstrap', {
+    admin: { allowPaths: [{ exact: '/ready' }, { prefix: '/stats/' }] },
+  });
+  const guarded = new AdminServer({ ...context, bootstrap: admin }, new ThreadStats(() => {}));
+  const bound = await guarded.listen(ipAddress('127.0.0.1', 0));
+  assert.ok('address' in bound);
+  const get = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${bound.address.port}${path}`);
+    return [response.status, (await response.text()).split('\n')[0]];
+  };
+  assert.deepEqual(await get('//ready'), [200, 'LIVE']);
+  assert.equal((await get('/stats/prometheus'))[0], 200);
+  for (const path of ['/ready?x=1', '/stats', '/quitquitquit']) {
+    assert.deepEqual(await get(path), [403, `request to path ${path} not allowed`]);
+  }
+  await guarded.close();
 });

@@ -5,6 +5,7 @@ import { pipeline, Readable } from 'node:stream';
 import { getSystemErrorMessage } from 'node:util';
 import { ipAddress, isPipe } from '../../common/address.ts';
 import { logger } from '../../common/log.ts';
+import { compileStringMatcher, type StringMatcher } from '../../common/matchers/string_matcher.ts';
 import type { Address } from '../../common/stream_info.ts';
 import { UnixPath } from '../../common/unix_path.ts';
 import type { StatsStore } from '../../spi/stats.ts';
@@ -18,6 +19,11 @@ const log = logger('admin');
 
 /** Pieces of a body are gathered up to this many characters. */
 const batchSize = 64 * 1024;
+
+/** Characters of a form that are looked at. */
+const mostForm = 64 * 1024;
+
+const noForm = new URLSearchParams();
 
 /** Bounds on clients: a slow or silent one is let go, and too many are not let in. */
 const limits = {
@@ -38,12 +44,15 @@ export class AdminServer {
   private readonly stats: AdminServerStats;
   private readonly accessLog: AdminAccessLog | undefined;
   private readonly server: Server;
+  /** `allow_paths`; with none every path is allowed. */
+  private readonly allowed: readonly StringMatcher[];
 
   /** `store` is the main thread's. */
   constructor(context: AdminContext, store: StatsStore, accessLog?: AdminAccessLog) {
     this.context = context;
     this.accessLog = accessLog;
     this.stats = new AdminServerStats(store);
+    this.allowed = (context.bootstrap.admin?.allowPaths ?? []).map(compileStringMatcher);
     this.server = createServer(limits, (request, response) => this.answer(request, response));
     this.server.maxConnections = mostConnections;
     this.server.setTimeout(stalledAfter, (socket) => socket.destroy());
@@ -81,10 +90,18 @@ export class AdminServer {
   }
 
   private answer(request: IncomingMessage, response: ServerResponse): void {
-    request.resume(); // no endpoint wants a body
+    if (request.method === 'POST' && hasForm(request)) {
+      readForm(request, (form) => this.answerWith(form, request, response));
+      return;
+    }
+    request.resume(); // no endpoint wants another body
+    this.answerWith(noForm, request, response);
+  }
+
+  private answerWith(form: URLSearchParams, request: IncomingMessage, response: ServerResponse): void {
     const done = this.stats.onRequest();
     const log = this.accessLog?.begin(request);
-    const reply = this.replyTo(request);
+    const reply = this.replyTo(request, form);
     const sent = { bytes: 0 };
     response.once('close', () => {
       done(response.headersSent ? reply.status : 0);
@@ -94,14 +111,24 @@ export class AdminServer {
     send(request, response, reply, sent);
   }
 
-  private replyTo(request: IncomingMessage): AdminReply {
+  /** By the path with its query, as Envoy compares it. */
+  private isAllowed(target: string): boolean {
+    return this.allowed.length === 0 || this.allowed.some((matcher) => matcher.matches(target));
+  }
+
+  private replyTo(request: IncomingMessage, form: URLSearchParams): AdminReply {
     const { method = 'GET' } = request;
     const parsed = parseTarget(request);
     log.debug(`admin: ${method} ${parsed.path}`);
+    if (!this.isAllowed(parsed.target)) {
+      log.info(`Request to admin interface path ${parsed.target} is not allowed`);
+      return text(`request to path ${parsed.target} not allowed`, 403);
+    }
     const endpoint = findEndpoint(method, parsed.path);
     if ('reply' in endpoint) return endpoint.reply;
     try {
-      return endpoint.handle(this.context, parsed);
+      const byForm = endpoint.takesForm === true && parsed.query.size === 0;
+      return endpoint.handle(this.context, byForm ? { ...parsed, query: form } : parsed);
     } catch (error) {
       log.error(`admin: ${parsed.path} failed: ${(error as Error).stack}`);
       return text('internal error\n', 500);
@@ -116,17 +143,32 @@ function boundAddress(server: Server, wanted: Address): Address {
 }
 
 /** The path with its slashes merged, as Envoy's admin listener does it, and the query, in which `+` is a plus. */
-function parseTarget(request: IncomingMessage): AdminRequest {
+function parseTarget(request: IncomingMessage): AdminRequest & { readonly target: string } {
   let target = request.url ?? '/';
   if (!target.startsWith('/')) {
     const url = URL.parse(target);
     target = url === null ? target : url.pathname + url.search;
   }
-  const [, path, query = ''] = /^([^?#]*)(?:\?([^#]*))?/.exec(target)!;
+  const [, rawPath, query] = /^([^?#]*)(?:\?([^#]*))?/.exec(target)!;
+  const path = rawPath.replace(/\/{2,}/g, '/');
   return {
-    path: path.replace(/\/{2,}/g, '/'),
-    query: new URLSearchParams(query.replaceAll('+', '%2B')),
+    target: query === undefined ? path : `${path}?${query}`,
+    path,
+    query: new URLSearchParams((query ?? '').replaceAll('+', '%2B')),
   };
+}
+
+function hasForm({ headers }: IncomingMessage): boolean {
+  return headers['content-type'] === 'application/x-www-form-urlencoded';
+}
+
+function readForm(request: IncomingMessage, done: (form: URLSearchParams) => void): void {
+  let form = '';
+  request.setEncoding('utf8');
+  request.on('data', (piece: string) => {
+    if (form.length < mostForm) form += piece;
+  });
+  request.on('end', () => done(new URLSearchParams(form.slice(0, mostForm))));
 }
 
 function send(request: IncomingMessage, response: ServerResponse, reply: AdminReply, sent: { bytes: number }): void {

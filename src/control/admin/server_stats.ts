@@ -11,6 +11,7 @@ export class AdminServerStats {
   private readonly thread: Float64Array;
   private readonly codes: Float64Array;
   private readonly lengths: readonly Histogram[];
+  private readonly acceptedAtOnce: Histogram;
   private readonly requestTime: Histogram;
 
   constructor(store: StatsStore) {
@@ -19,6 +20,7 @@ export class AdminServerStats {
     this.thread = store.block(LISTENER_WORKER, 'listener.admin.main_thread.');
     this.codes = store.block(LISTENER_HTTP, 'listener.admin.http.admin.');
     this.lengths = ['http', 'listener'].map((scope) => store.histogram(`${scope}.admin.downstream_cx_length_ms`));
+    this.acceptedAtOnce = store.histogram('listener.admin.connections_accepted_per_socket_event');
     this.requestTime = store.histogram('http.admin.downstream_rq_time');
   }
 
@@ -28,10 +30,16 @@ export class AdminServerStats {
     this.http[http.downstream_cx_http1_total]++;
     this.listener[LISTENER_ADMIN.slot.downstream_cx_total]++;
     this.thread[LISTENER_WORKER.slot.downstream_cx_total]++;
+    this.acceptedAtOnce.record(1);
     this.active(1);
+    let endedByPeer = false;
+    socket.once('end', () => {
+      endedByPeer = !socket.writableEnded;
+    });
     socket.once('close', () => {
       this.active(-1);
       this.http[http.downstream_cx_destroy]++;
+      this.http[endedByPeer ? http.downstream_cx_destroy_remote : http.downstream_cx_destroy_local]++;
       this.http[http.downstream_cx_rx_bytes_total] += socket.bytesRead;
       this.http[http.downstream_cx_tx_bytes_total] += socket.bytesWritten;
       this.listener[LISTENER_ADMIN.slot.downstream_cx_destroy]++;

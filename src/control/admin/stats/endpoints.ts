@@ -4,7 +4,14 @@ import { type AdminReply, badRequest, type Endpoint, type EndpointParam, html, t
 import { page } from '../page.ts';
 import { renderJson } from './json.ts';
 import { renderPrometheus } from './prometheus.ts';
-import { parseStatsQuery, type StatsQuery, wantedHistograms, wantedTexts, wantedValues } from './query.ts';
+import {
+  parseStatsQuery,
+  type StatsQuery,
+  wantedEndpoints,
+  wantedHistograms,
+  wantedTexts,
+  wantedValues,
+} from './query.ts';
 import { renderText } from './text.ts';
 
 const usedOnly: EndpointParam = {
@@ -34,7 +41,7 @@ export const stats: Endpoint = {
     if ('error' in query) return query.error;
     if (query.format === 'prometheus') return prometheus(context, query, request.query.has('text_readouts'));
     const texts = wantedTexts(context.stats, query);
-    const values = wantedValues(context.stats, query);
+    const values = [...wantedValues(context.stats, query), ...wantedEndpoints(context.stats, query)];
     const histograms = wantedHistograms(context.stats, query);
     if (query.format === 'json') {
       return {
@@ -75,5 +82,6 @@ function prometheus(context: AdminContext, query: StatsQuery, withTexts: boolean
   const values = wantedValues(context.stats, query, true);
   const histograms = wantedHistograms(context.stats, query, true);
   const texts = withTexts ? wantedTexts(context.stats, query, true) : [];
-  return text(renderPrometheus(context.stats, values, texts, histograms, buckets));
+  const endpoints = wantedEndpoints(context.stats, query, true);
+  return text(renderPrometheus(context.stats, { values, texts, histograms, endpoints }, buckets));
 }

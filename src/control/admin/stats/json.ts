@@ -1,11 +1,6 @@
 /** /stats?format=json: one line, histograms as the last element. */
 import type { StatValue, TextReadout } from '../../stats_merge.ts';
-import {
-  type BinnedCounts,
-  defaultBuckets,
-  defaultQuantiles,
-  type MergedHistogram,
-} from '../../stats_merge_histogram.ts';
+import { type BinnedCounts, defaultQuantiles, type MergedHistogram } from '../../stats_merge_histogram.ts';
 import { shortestNumber } from './numbers.ts';
 import type { BucketMode } from './query.ts';
 import { countsByBucket } from './text.ts';
@@ -71,10 +66,10 @@ function binsJson(counts: BinnedCounts): string {
   return `[${each.join(',')}]`;
 }
 
-function bucketsJson({ name, interval, total }: MergedHistogram, mode: 'cumulative' | 'disjoint'): string {
-  const recent = countsByBucket(interval, mode);
-  const ever = countsByBucket(total, mode);
-  const each = defaultBuckets.map((bound, i) => {
+function bucketsJson({ name, interval, total, buckets }: MergedHistogram, mode: 'cumulative' | 'disjoint'): string {
+  const recent = countsByBucket(interval, buckets, mode);
+  const ever = countsByBucket(total, buckets, mode);
+  const each = buckets.map((bound, i) => {
     return `{"upper_bound":${shortestNumber(bound)},"interval":${recent[i]},"cumulative":${ever[i]}}`;
   });
   return `{"name":${JSON.stringify(name)},"buckets":[${each.join(',')}]}`;

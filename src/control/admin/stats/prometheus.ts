@@ -1,23 +1,23 @@
 /** /stats/prometheus: counters, gauges, texts, histograms; each sorted by the name without tags, `# TYPE` lines and no HELP. */
+import type { TaggedName } from '../../../common/stats/tag_extraction.ts';
+import type { EndpointStat } from '../../endpoint_stats.ts';
 import type { StatsMerge, StatValue, TextReadout } from '../../stats_merge.ts';
-import { defaultBuckets, defaultQuantiles, type MergedHistogram } from '../../stats_merge_histogram.ts';
-import type { TaggedName } from '../../stats_merge_tags.ts';
+import { defaultQuantiles, type MergedHistogram } from '../../stats_merge_histogram.ts';
 import { thirtyTwoDigits } from './numbers.ts';
+
+export interface Wanted {
+  readonly values: readonly StatValue[];
+  readonly texts: readonly TextReadout[];
+  readonly histograms: readonly MergedHistogram[];
+  readonly endpoints: readonly EndpointStat[];
+}
 
 export function* renderPrometheus(
   stats: StatsMerge,
-  values: readonly StatValue[],
-  texts: readonly TextReadout[],
-  histograms: readonly MergedHistogram[],
+  { values, texts, histograms, endpoints }: Wanted,
   buckets: 'cumulative' | 'summary' = 'cumulative',
 ): Generator<string> {
-  for (const kind of ['counter', 'gauge'] as const) {
-    const ofKind = values.filter((stat) => stat.kind === kind);
-    for (const { family, members } of families(stats, ofKind)) {
-      yield `# TYPE ${family} ${kind}\n`;
-      for (const { stat, labels } of members) yield `${family}{${labels}} ${stat.value}\n`;
-    }
-  }
+  yield* valueLines(stats, values);
   // Gauges without a value, the text in a label.
   for (const { family, members } of families(stats, texts)) {
     yield `# TYPE ${family} gauge\n`;
@@ -32,6 +32,17 @@ export function* renderPrometheus(
       yield buckets === 'summary' ? summaryLines(family, labels, stat) : bucketLines(family, labels, stat);
     }
   }
+  yield* valueLines(stats, endpoints);
+}
+
+function* valueLines(stats: StatsMerge, values: readonly (StatValue | EndpointStat)[]): Generator<string> {
+  for (const kind of ['counter', 'gauge'] as const) {
+    const ofKind = values.filter((stat) => stat.kind === kind);
+    for (const { family, members } of families(stats, ofKind)) {
+      yield `# TYPE ${family} ${kind}\n`;
+      for (const { stat, labels } of members) yield `${family}{${labels}} ${stat.value}\n`;
+    }
+  }
 }
 
 interface Family<T> {
@@ -43,11 +54,14 @@ interface Family<T> {
  * Groups by the name without tags. `all` is sorted by name; Envoy sorts a family by the parts of the full name, so that a dot
  * comes before everything: that is different only when a name has one of the few characters before the dot.
  */
-function families<T extends { readonly name: string }>(stats: StatsMerge, all: readonly T[]): Family<T>[] {
+function families<T extends { readonly name: string; readonly tagged?: TaggedName }>(
+  stats: StatsMerge,
+  all: readonly T[],
+): Family<T>[] {
   const byBase = new Map<string, { stat: T; labels: string }[]>();
   let unsorted = false;
   for (const stat of all) {
-    const tagged = stats.tagsOf(stat.name);
+    const tagged = stat.tagged ?? stats.tagsOf(stat.name);
     const member = { stat, labels: labelsOf(tagged.tags) };
     const members = byBase.get(tagged.base);
     if (members === undefined) byBase.set(tagged.base, [member]);
@@ -82,11 +96,11 @@ function escapeLabel(character: string): string {
   return character === '\n' ? '\\n' : `\\${character}`;
 }
 
-function bucketLines(family: string, labels: string, { total }: MergedHistogram): string {
+function bucketLines(family: string, labels: string, { total, buckets }: MergedHistogram): string {
   const start = labels === '' ? '' : `${labels},`;
-  const counts = total.cumulative(defaultBuckets);
+  const counts = total.cumulative(buckets);
   let lines = '';
-  defaultBuckets.forEach((bound, i) => {
+  buckets.forEach((bound, i) => {
     lines += `${family}_bucket{${start}le="${bound}"} ${counts[i]}\n`;
   });
   lines += `${family}_bucket{${start}le="+Inf"} ${total.count}\n`;

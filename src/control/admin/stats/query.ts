@@ -1,4 +1,5 @@
 /** What /stats is asked for: the parameters, checked in Envoy's order with Envoy's texts. */
+import type { EndpointStat } from '../../endpoint_stats.ts';
 import type { StatKind, StatsMerge, StatValue, TextReadout } from '../../stats_merge.ts';
 import type { MergedHistogram } from '../../stats_merge_histogram.ts';
 import { type AdminReply, badRequest } from '../endpoint.ts';
@@ -9,6 +10,9 @@ export type StatsFormat = (typeof formats)[number];
 
 const bucketModes = ['cumulative', 'disjoint', 'detailed', 'summary'] as const;
 export type BucketMode = (typeof bucketModes)[number];
+
+/** Whether statistics that are not meant to be seen are shown, too or alone. */
+const hiddenModes: readonly string[] = ['include', 'only', 'exclude'];
 
 const types = ['All', 'Counters', 'Histograms', 'Gauges', 'TextReadouts'] as const;
 type StatType = (typeof types)[number];
@@ -26,9 +30,13 @@ export interface StatsQuery {
 /** The query, or the reply that says what is wrong with it. */
 export function parseStatsQuery(query: URLSearchParams): StatsQuery | { readonly error: AdminReply } {
   const given = (name: string): string | undefined => query.get(name) || undefined;
-  const buckets = bucketModes.find((mode) => mode === given('histogram_buckets'));
-  if (buckets === undefined && given('histogram_buckets') !== undefined) {
-    return fail(`usage: /stats?histogram_buckets=(${bucketModes.join('|')})\n`);
+  const hidden = given('hidden') ?? 'exclude';
+  if (!hiddenModes.includes(hidden)) return fail(`usage: /stats?hidden=(${hiddenModes.join('|')})\n\n`);
+  const wanted = given('histogram_buckets');
+  const buckets = bucketModes.find((mode) => mode === wanted);
+  // The last one, histograms as protobuf, is not offered here.
+  if (buckets === undefined && wanted !== undefined && wanted !== 'none') {
+    return fail(`usage: /stats?histogram_buckets=(${bucketModes.join('|')}|prometheusnative)\n`);
   }
   const wants = nameFilter(given('filter'), query.has('invert_filter'));
   if (typeof wants !== 'function') return fail(wants.error);
@@ -36,7 +44,8 @@ export function parseStatsQuery(query: URLSearchParams): StatsQuery | { readonly
   if (type === undefined) return fail('invalid &type= param');
   const format = formats.find((each) => each === (given('format') ?? 'text'));
   if (format === undefined) return fail(`usage: /stats?format=(${formats.join('|')})\n\n`);
-  return { format, buckets, usedOnly: query.has('usedonly'), type, wants };
+  // No statistic is hidden.
+  return { format, buckets, usedOnly: query.has('usedonly'), type, wants: hidden === 'only' ? () => false : wants };
 }
 
 function fail(body: string): { readonly error: AdminReply } {
@@ -62,6 +71,15 @@ export function wantedValues(stats: StatsMerge, query: StatsQuery, anyType = fal
     .values()
     .filter((stat) => (!query.usedOnly || stat.used) && (anyType || kind === undefined || stat.kind === kind))
     .filter(({ name }) => query.wants(name));
+}
+
+/** What of hosts a query wants. */
+export function wantedEndpoints(stats: StatsMerge, query: StatsQuery, anyType = false): EndpointStat[] {
+  const kind = kindOfType[query.type];
+  if (!anyType && kind === undefined && query.type !== 'All') return [];
+  return stats
+    .endpoints()
+    .filter((stat) => (anyType || kind === undefined || stat.kind === kind) && query.wants(stat.name));
 }
 
 /** The texts a query wants, sorted by name. */

@@ -1,11 +1,6 @@
 /** /stats as text: texts first, then `name: value`, then histograms. */
 import type { StatValue, TextReadout } from '../../stats_merge.ts';
-import {
-  type BinnedCounts,
-  defaultBuckets,
-  defaultQuantiles,
-  type MergedHistogram,
-} from '../../stats_merge_histogram.ts';
+import { type BinnedCounts, defaultQuantiles, type MergedHistogram } from '../../stats_merge_histogram.ts';
 import { sixDigits, spelledNumber } from './numbers.ts';
 import type { BucketMode } from './query.ts';
 
@@ -54,15 +49,19 @@ function summary({ interval, total }: MergedHistogram): string {
     .join(' ');
 }
 
-function bucketCounts({ interval, total }: MergedHistogram, mode: 'cumulative' | 'disjoint'): string {
-  const recent = countsByBucket(interval, mode);
-  const ever = countsByBucket(total, mode);
-  return defaultBuckets.map((bound, i) => `B${sixDigits(bound)}(${recent[i]},${ever[i]})`).join(' ');
+function bucketCounts({ interval, total, buckets }: MergedHistogram, mode: 'cumulative' | 'disjoint'): string {
+  const recent = countsByBucket(interval, buckets, mode);
+  const ever = countsByBucket(total, buckets, mode);
+  return buckets.map((bound, i) => `B${sixDigits(bound)}(${recent[i]},${ever[i]})`).join(' ');
 }
 
 /** Values up to each bound; `disjoint` takes off what is below the bound before. */
-export function countsByBucket(counts: BinnedCounts, mode: 'cumulative' | 'disjoint'): number[] {
-  const upTo = counts.cumulative(defaultBuckets);
+export function countsByBucket(
+  counts: BinnedCounts,
+  buckets: readonly number[],
+  mode: 'cumulative' | 'disjoint',
+): number[] {
+  const upTo = counts.cumulative(buckets);
   return mode === 'cumulative' ? upTo : upTo.map((count, i) => count - (upTo[i - 1] ?? 0));
 }
 
