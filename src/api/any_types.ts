@@ -19,23 +19,50 @@ export function typeNamesIn(message: unknown): Set<string> {
 /** Every message of a type within `message`, in the order of the fields. */
 export function messagesIn(message: unknown, typeName: string): unknown[] {
   const found: unknown[] = [];
-  visit(message, (part) => {
+  const see = (part: object) => {
     if ((part as { $typeName?: string }).$typeName === typeName) found.push(part);
-  });
+  };
+  visit(message, see, typeName);
   return found;
 }
 
-function visit(value: unknown, see: (part: object) => void): void {
+/** Names of all messages in an Any that was looked through before: to look for one that is not there need not decode it again. */
+const contents = new WeakMap<AnyLike, ReadonlySet<string>>();
+/** Many Anys hold the same. */
+const sets = new Map<string, ReadonlySet<string>>();
+
+/** Calls `see` for every message; Anys that are known to hold none of type `wanted` may be left out. */
+function visit(value: unknown, see: (part: object) => void, wanted?: string): void {
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return;
   if (isAny(value)) {
-    if (findMessageType(typeNameOf(value.typeUrl)) === undefined) return;
-    see(value);
-    visit(unpackAny(value as never), see);
+    visitAny(value, see, wanted);
     return;
   }
   see(value);
-  for (const part of Object.values(value)) visit(part, see);
+  for (const part of Object.values(value)) visit(part, see, wanted);
 }
+
+function visitAny(any: AnyLike, see: (part: object) => void, wanted: string | undefined): void {
+  if (findMessageType(typeNameOf(any.typeUrl)) === undefined) return;
+  see(any);
+  const known = contents.get(any);
+  if (known !== undefined) {
+    if (wanted === undefined || known.has(wanted)) visit(unpackAny(any as never), see, wanted);
+    return;
+  }
+  const names = new Set<string>();
+  visit(unpackAny(any as never), (part) => {
+    const { $typeName: name } = part as { $typeName?: string };
+    if (name !== undefined) names.add(name);
+    see(part);
+  });
+  const key = [...names].join();
+  const same = sets.get(key) ?? names;
+  if (sets.size < mostSets) sets.set(key, same);
+  contents.set(any, same);
+}
+
+const mostSets = 1000;
 
 function isAny(value: object): value is AnyLike {
   return (value as { $typeName?: string }).$typeName === 'google.protobuf.Any';

@@ -2,13 +2,18 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { Cluster_DiscoveryType } from '../api/enums.ts';
 import type { envoy } from '../api/envoy_types.ts';
-import type { AnyMessage } from '../api/registry.ts';
+import { type AnyMessage, typeNameOf } from '../api/registry.ts';
 import { ipVersion } from '../common/address.ts';
+import { discoveryType, namedTypes } from '../common/discovery_type.ts';
+import { rowOf } from './check_supported.ts';
+import { isEnvoysExtension } from './extension_points.ts';
 import type { Origins } from './origins.ts';
 import type { Report } from './report.ts';
 import { didYouMean } from './suggest.ts';
 
 type Cluster = envoy.config.cluster.v3.Cluster;
+type Assignment = envoy.config.endpoint.v3.ClusterLoadAssignment;
+type CustomClusterType = envoy.config.cluster.v3.Cluster_CustomClusterType;
 
 const httpProtocolOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
@@ -18,6 +23,8 @@ export function checkClusters(clusters: readonly Cluster[], report: Report, orig
     if (seen.has(cluster.name)) report.errorIn(cluster, 'name', `duplicate cluster '${cluster.name}'`);
     seen.add(cluster.name);
     checkDiscovery(cluster, report, origins);
+    if (cluster.loadAssignment !== undefined)
+      checkAdditionalAddresses(cluster, 'load_assignment.', cluster.loadAssignment, report);
     checkBindConfig(cluster, report);
     checkMaxRequests(cluster, report, origins);
     checkHealthChecks(cluster, report);
@@ -38,18 +45,33 @@ function checkHealthChecks(cluster: Cluster, report: Report): void {
 
 function checkDiscovery(cluster: Cluster, report: Report, origins: Origins): void {
   const { case: kind, value } = cluster.clusterDiscoveryType;
-  if (kind === 'clusterType') {
+  if (kind === 'clusterType' && discoveryType(cluster) === undefined) {
+    checkClusterType(cluster, value, report);
     const dns = value.typedConfig === undefined ? undefined : origins.content(value.typedConfig as Any);
     if ((dns as AnyMessage | undefined)?.['allAddressesInSingleEndpoint'] === true)
       checkSingleEndpoint(cluster, report);
     checkResolvers(cluster, report);
     return;
   }
-  const type = value ?? Cluster_DiscoveryType.STATIC;
+  const type = discoveryType(cluster);
+  if (cluster.edsClusterConfig !== undefined && type !== Cluster_DiscoveryType.EDS) {
+    report.errorIn(cluster, 'eds_cluster_config', 'eds_cluster_config set in a non-EDS cluster');
+  }
   if (type === Cluster_DiscoveryType.STATIC) checkAddresses(cluster, report);
   else if (type === Cluster_DiscoveryType.EDS) checkEds(cluster, report);
   else if (type === Cluster_DiscoveryType.LOGICAL_DNS) checkSingleEndpoint(cluster, report);
   checkResolvers(cluster, report);
+}
+
+/** The configuration decides what the extension is; only without one the name does. */
+function checkClusterType(cluster: Cluster, { name, typedConfig }: CustomClusterType, report: Report): void {
+  if (typedConfig === undefined) {
+    const reason = `Didn't find a registered cluster factory implementation for name: '${name}'`;
+    report.errorIn(cluster, 'cluster_type.name', reason, didYouMean(name, Object.keys(namedTypes)));
+  } else if (!typedConfig.typeUrl.endsWith('/envoy.extensions.clusters.dns.v3.DnsCluster')) {
+    if (rowOf(typeNameOf(typedConfig.typeUrl)) === undefined) return; // refused by its own name
+    report.errorIn(cluster, 'cluster_type.typed_config', `${typedConfig.typeUrl} is no cluster type that is supported`);
+  }
 }
 
 function checkSingleEndpoint(cluster: Cluster, report: Report): void {
@@ -84,27 +106,71 @@ function checkMaxRequests(cluster: Cluster, report: Report, origins: Origins): v
 }
 
 function checkBindConfig(cluster: Cluster, report: Report): void {
-  const source = cluster.upstreamBindConfig?.sourceAddress;
-  if (source !== undefined) checkIp(cluster, 'upstream_bind_config.source_address', source.address, report);
+  const config = cluster.upstreamBindConfig;
+  if (config === undefined) return;
+  const { sourceAddress: source, extraSourceAddresses, additionalSourceAddresses } = config;
+  const field = 'upstream_bind_config';
+  const others = [...extraSourceAddresses.map(({ address }) => address), ...additionalSourceAddresses];
+  const name = `Cluster ${cluster.name}'s upstream binding config has`;
+  if (extraSourceAddresses.length > 0 && additionalSourceAddresses.length > 0) {
+    const both = "Can't specify both `extra_source_addresses` and `additional_source_addresses`";
+    report.errorIn(cluster, field, `${both} in the ${cluster.name}'s upstream binding config`);
+  }
+  if (source !== undefined) checkIp(cluster, `${field}.source_address`, source.address, report);
+  for (const other of others) {
+    if (other !== undefined) checkIp(cluster, `${field}.extra_source_addresses`, other.address, report);
+  }
+  if (source === undefined) {
+    if (others.length === 0) return;
+    const reason = `${name} extra/additional source addresses but no source_address. Extra/additional addresses cannot be specified if source_address is not set.`;
+    report.errorIn(cluster, field, reason);
+  } else if (others.length > 1) {
+    const reason = `${name} more than one extra/additional source addresses. Only one extra/additional source can be specified in BindConfig's extra_source_addresses/additional_source_addresses field`;
+    report.errorIn(cluster, field, reason);
+  } else if (others.some((other) => other !== undefined && ipVersion(other.address) === ipVersion(source.address))) {
+    const reason = `${name} two same IP version source addresses. Only two different IP version source addresses can be supported in BindConfig's source_address and extra_source_addresses/additional_source_addresses fields`;
+    report.errorIn(cluster, field, reason);
+  }
 }
 
-function checkIp(cluster: Cluster, path: string, ip: string, report: Report): void {
-  if (ipVersion(ip) === 0) report.errorIn(cluster, path, `malformed IP address: ${ip}`);
+function checkIp(owner: object, path: string, ip: string, report: Report): void {
+  if (ipVersion(ip) === 0) report.errorIn(owner, path, `malformed IP address: ${ip}`);
 }
 
 function checkAddresses(cluster: Cluster, report: Report): void {
-  cluster.loadAssignment?.endpoints.forEach((locality, i) => {
-    locality.lbEndpoints.forEach((lbEndpoint, j) => {
-      const endpoint = lbEndpoint.hostIdentifier.case === 'endpoint' ? lbEndpoint.hostIdentifier.value : undefined;
-      const address = endpoint?.address?.address;
-      if (address?.case !== 'socketAddress' || ipVersion(address.value.address) !== 0 || address.value.address === '')
-        return;
-      report.errorIn(
-        cluster,
-        `load_assignment.endpoints[${i}].lb_endpoints[${j}].endpoint.address.socket_address.address`,
-        `malformed IP address: ${address.value.address}`,
-        "set the cluster's type to STRICT_DNS to have names resolved",
-      );
+  if (cluster.loadAssignment !== undefined) checkLiterals(cluster, 'load_assignment.', cluster.loadAssignment, report);
+}
+
+/** An assignment that comes by discovery: whatever the cluster, there are no names in it. */
+export function checkAssignment(assignment: Assignment, report: Report): void {
+  checkLiterals(assignment, '', assignment, report);
+  checkAdditionalAddresses(assignment, '', assignment, report);
+}
+
+function checkLiterals(owner: object, before: string, { endpoints }: Assignment, report: Report): void {
+  endpoints.forEach((locality, i) => {
+    locality.lbEndpoints.forEach(({ hostIdentifier }, j) => {
+      const address = hostIdentifier.case === 'endpoint' ? hostIdentifier.value.address?.address : undefined;
+      if (address?.case !== 'socketAddress') return;
+      const { address: ip } = address.value;
+      if (ip === '' || ipVersion(ip) !== 0) return;
+      const at = `${before}endpoints[${i}].lb_endpoints[${j}].endpoint.address.socket_address.address`;
+      const hint = "set the cluster's type to STRICT_DNS to have names resolved";
+      report.errorIn(owner, at, `malformed IP address: ${ip}`, hint);
+    });
+  });
+}
+
+/** Names are never resolved here, whatever the type. */
+function checkAdditionalAddresses(owner: object, before: string, { endpoints }: Assignment, report: Report): void {
+  endpoints.forEach((locality, i) => {
+    locality.lbEndpoints.forEach(({ hostIdentifier }, j) => {
+      if (hostIdentifier.case !== 'endpoint') return;
+      hostIdentifier.value.additionalAddresses.forEach(({ address }, k) => {
+        const at = `${before}endpoints[${i}].lb_endpoints[${j}].endpoint.additional_addresses[${k}].address`;
+        if (address?.address.case === 'socketAddress')
+          checkIp(owner, `${at}.socket_address.address`, address.address.value.address, report);
+      });
     });
   });
 }
@@ -118,13 +184,13 @@ function checkEds(cluster: Cluster, report: Report): void {
 function checkProtocolOptions(cluster: Cluster, report: Report): void {
   for (const name of Object.keys(cluster.typedExtensionProtocolOptions)) {
     if (name === httpProtocolOptions) continue;
+    const at = `typed_extension_protocol_options["${name}"]`;
+    if (isEnvoysExtension(name)) {
+      report.errorIn(cluster, at, `${name} is not supported yet`);
+      continue;
+    }
     const reason = `Didn't find a registered network or http filter or protocol options implementation for name: '${name}'`;
-    report.errorIn(
-      cluster,
-      `typed_extension_protocol_options["${name}"]`,
-      reason,
-      didYouMean(name, [httpProtocolOptions]),
-    );
+    report.errorIn(cluster, at, reason, didYouMean(name, [httpProtocolOptions]));
   }
 }
 
@@ -147,7 +213,12 @@ function checkProtocol(cluster: Cluster, report: Report, origins: Origins): void
 function hasAlpn({ transportSocket, transportSocketMatches }: Cluster): boolean {
   const sockets = [transportSocket, ...transportSocketMatches.map((match) => match.transportSocket)];
   const secured = sockets.filter((socket) => socket !== undefined);
-  return secured.length > 0 && secured.every((socket) => isTls(socket));
+  return secured.length > 0 && secured.every((socket) => isTls(socket) || isUnknown(socket));
+}
+
+/** Refused by its name: no need to say that it has no ALPN. */
+function isUnknown({ configType }: envoy.config.core.v3.TransportSocket): boolean {
+  return configType.case === 'typedConfig' && rowOf(typeNameOf(configType.value.typeUrl)) === undefined;
 }
 
 function isTls({ configType }: envoy.config.core.v3.TransportSocket): boolean {

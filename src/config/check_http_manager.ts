@@ -29,6 +29,10 @@ export function checkHttpManager(manager: Manager, report: Report): void {
     const reason = 'Error: Only one of `strip_matching_host_port` or `strip_any_host_port` can be set.';
     report.errorIn(manager, 'strip_matching_host_port', reason);
   }
+  if ((manager.http2ProtocolOptions?.maxHeaderFieldSizeKb ?? 0) > (manager.maxRequestHeadersKb ?? 60)) {
+    const reason = 'max_header_field_size_kb must not exceed max_request_headers_kb';
+    report.errorIn(manager, 'http2_protocol_options.max_header_field_size_kb', reason);
+  }
   if (manager.accessLogOptions !== undefined) checkOldLogOptions(manager, report);
   checkTypes(manager, 'original_ip_detection_extensions', ipExtensions, originalIpDetection, report);
   checkTypes(

@@ -1,4 +1,5 @@
 /** What descriptors and rules cannot say of listeners and filter chains (control path, step 2). */
+import { SocketAddress_Protocol } from '../api/enums.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { type AnyMessage, typeNameOf } from '../api/registry.ts';
 import { ipVersion } from '../common/address.ts';
@@ -7,7 +8,7 @@ import type { ExtensionFactory } from '../spi/extension.ts';
 import { checkConfigDiscovery } from './check_discovered_extensions.ts';
 import { checkFilterChains } from './check_filter_chains.ts';
 import { rowOf } from './check_supported.ts';
-import { type ExtensionLookup, extensionName } from './extension_points.ts';
+import { type ExtensionLookup, extensionName, isEnvoysExtension } from './extension_points.ts';
 import type { Origins } from './origins.ts';
 import type { Report } from './report.ts';
 
@@ -18,11 +19,15 @@ export function checkListeners(listeners: readonly Listener[], report: Report): 
   const addresses = new Map<string, string>();
   for (const listener of listeners) {
     if (listener.name !== '' && names.has(listener.name)) {
-      report.errorIn(listener, 'name', `duplicate listener '${listener.name}'`);
+      const reason = `an earlier listener has the name '${listener.name}': this one is ignored, as in Envoy`;
+      report.warnIn(listener, 'name', reason, 'give it a name of its own');
+      continue;
     }
     names.add(listener.name);
-    if (listener.address === undefined) report.errorIn(listener, 'address', "'address' is required");
-    else {
+    if (listener.address === undefined) {
+      // An internal listener has none, and is refused by its own name.
+      if (listener.listenerSpecifier.case === undefined) report.errorIn(listener, 'address', "'address' is required");
+    } else {
       checkAddress(listener, 'address', listener.address, addresses, report);
       listener.additionalAddresses.forEach(({ address }, i) => {
         if (address !== undefined)
@@ -30,9 +35,15 @@ export function checkListeners(listeners: readonly Listener[], report: Report): 
       });
     }
     checkSocketOptions(listener, report);
-    checkFilterChains(listener, report);
+    if (!isUdp(listener)) checkFilterChains(listener, report);
     checkSwitches(listener, report);
   }
+}
+
+/** Refused by name, and without filter chains. */
+function isUdp({ address }: Listener): boolean {
+  const specifier = address?.address;
+  return specifier?.case === 'socketAddress' && specifier.value.protocol === SocketAddress_Protocol.UDP;
 }
 
 const switches = {
@@ -48,9 +59,15 @@ function checkSwitches(listener: Listener, report: Report): void {
   for (const [field, reason] of Object.entries(switches)) {
     if (on[field as keyof typeof switches]) report.errorIn(listener, field, `'${field}' is not supported: ${reason}`);
   }
-  if (listener.connectionBalanceConfig === undefined) return;
-  const reason = 'no effect: the kernel spreads connections over the sockets of the workers (SO_REUSEPORT)';
-  report.warnIn(listener, 'connection_balance_config', reason);
+  const without = (field: string, reason: string) => report.warnIn(listener, field, `no effect: ${reason}`);
+  if (listener.connectionBalanceConfig !== undefined) {
+    const reason = 'the kernel spreads connections over the sockets of the workers (SO_REUSEPORT)';
+    without('connection_balance_config', reason);
+  }
+  if (listener.tcpFastOpenQueueLength) {
+    without('tcp_fast_open_queue_length', 'Node.js cannot set TCP_FASTOPEN, connections begin with three packets');
+  }
+  if (listener.enableMptcp) without('enable_mptcp', 'Node.js opens TCP sockets, over which MPTCP clients speak TCP');
 }
 
 /** Node sets a few options of sockets; the others are refused by name. */
@@ -70,18 +87,38 @@ function checkAddress(
   taken: Map<string, string>,
   report: Report,
 ): void {
+  if (address?.case === 'pipe') checkPipe(listener, `${path}.pipe`, address.value, report);
   if (address?.case !== 'socketAddress' || address.value.address === '') return;
-  const { address: ip, portSpecifier } = address.value;
+  const { address: ip, portSpecifier, ipv4Compat } = address.value;
   if (ipVersion(ip) === 0) {
     report.errorIn(listener, `${path}.socket_address.address`, `malformed IP address: ${ip}`);
   }
+  if (address.value.protocol !== SocketAddress_Protocol.TCP) return; // refused by name; its ports are others
   const port = portSpecifier.case === 'portValue' ? portSpecifier.value : 0;
   const text = `${ip}:${port}`;
+  if (ipv4Compat && !/^[0:]+$/.test(ip) && !ip.toLowerCase().startsWith('::ffff:')) {
+    const reason = `Only IPv6 address '::' or valid IPv4-mapped IPv6 address can set ipv4_compat: ${text}`;
+    report.errorIn(listener, `${path}.socket_address.ipv4_compat`, reason);
+  }
   const other = taken.get(text);
   if (port !== 0 && other !== undefined) {
     report.errorIn(listener, path, `listener '${listener.name}' has the address ${text} of listener '${other}'`);
   }
   taken.set(text, listener.name);
+}
+
+/** Bytes of a UNIX socket's path with its final NUL (unix(7)). */
+const longestPath = 108;
+
+function checkPipe(listener: Listener, at: string, pipe: envoy.config.core.v3.Pipe, report: Report): void {
+  const { path, mode } = pipe;
+  if (Buffer.byteLength(path) >= longestPath) {
+    const reason = `Path "${path}" exceeds maximum UNIX domain socket path size of ${longestPath}.`;
+    report.errorIn(listener, `${at}.path`, reason);
+  }
+  if (path.startsWith('@') && mode !== 0) {
+    report.errorIn(listener, `${at}.mode`, 'Cannot set mode for Abstract AF_UNIX sockets');
+  }
 }
 
 /** A list of filters, of a filter chain (`network`) or a connection manager (`http`): the terminal one must be last, and is. */
@@ -139,6 +176,10 @@ export function checkExtension(
     return;
   }
   if (typeUrl === '') {
+    if (name.startsWith(`${category}.`) && isEnvoysExtension(name) && extensions.byName(category, name) === undefined) {
+      report.errorIn(point, '', `${name} is not supported yet`);
+      return;
+    }
     report.errorIn(
       point,
       '',

@@ -3,15 +3,16 @@ import { ApiConfigSource_ApiType } from '../api/enums.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { type AnyMessage, typeNameOf } from '../api/registry.ts';
 import { downstreamType, upstreamType } from '../common/tls/secret_refs.ts';
+import { checkConfigSource } from './check_config_source.ts';
 import { checkExtension, checkFilterOrder } from './check_listeners.ts';
 import { checkMirrors, checkRouteExtensions } from './check_route_extensions.ts';
+import { checkRouteRules } from './check_route_rules.ts';
 import { checkRoutes } from './check_routes.ts';
 import { checkSupported } from './check_supported.ts';
 import { checkValues } from './check_values.ts';
 import { type ExtensionLookup, extensionPoints } from './extension_points.ts';
 import type { Origins } from './origins.ts';
 import type { Report } from './report.ts';
-import { validateRules } from './validate_rules.ts';
 import { walkMessages } from './walk.ts';
 
 type HttpConnectionManager = envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
@@ -27,10 +28,9 @@ export interface MessageChecks {
   readonly clusters: ReadonlySet<string> | undefined;
 }
 
-/** Rules, what is honoured, extensions, routes. */
+/** Beyond the rules of descriptors: what is honoured, extensions, routes. */
 export function checkMessages(root: AnyMessage, checks: MessageChecks): void {
   const { report, origins, extensions } = checks;
-  validateRules(root, report, origins);
   checkSupported(root, report, origins);
   walkMessages(root, origins, (message) => {
     checkValues(message, report);
@@ -38,6 +38,7 @@ export function checkMessages(root: AnyMessage, checks: MessageChecks): void {
     if (category !== undefined) checkExtension(message, category, extensions, report, origins);
     runExtensionChecks(message, extensions, report);
     checkRouteExtensions(message, extensions, report);
+    checkRouteRules(message, report);
     switch (message.$typeName) {
       case 'envoy.config.cluster.v3.Cluster':
         checkTransportSocket(message, downstreamType, upstreamType, report);
@@ -52,11 +53,9 @@ export function checkMessages(root: AnyMessage, checks: MessageChecks): void {
         if (routeSpecifier.case === 'routeConfig') checkInlineTable(routeSpecifier.value, checks);
         break;
       }
-      case 'envoy.config.core.v3.ConfigSource': {
-        const { configSourceSpecifier: source } = message as unknown as envoy.config.core.v3.ConfigSource;
-        if (source.case === 'apiConfigSource') checkApiType(source.value, report);
+      case 'envoy.config.core.v3.ConfigSource':
+        checkConfigSource(message as unknown as envoy.config.core.v3.ConfigSource, report);
         break;
-      }
       case 'envoy.config.route.v3.ScopedRouteConfiguration':
         checkScope(message as unknown as Scope, checks);
         break;
@@ -71,13 +70,6 @@ export function checkMessages(root: AnyMessage, checks: MessageChecks): void {
     checkVirtualHostSource(table, report);
     checkRouteTable(table, { ...checks, clusters: table.validateClusters === true ? checks.clusters : undefined });
   }
-}
-
-/** The type that is no longer any is kept for v1's REST services, which one cluster serves. */
-function checkApiType(source: envoy.config.core.v3.ApiConfigSource, report: Report): void {
-  const legacy = ApiConfigSource_ApiType.DEPRECATED_AND_UNAVAILABLE_DO_NOT_USE;
-  if (source.apiType !== legacy || source.clusterNames.length === 1) return;
-  report.errorIn(source, 'api_type', "'api_type' is required: GRPC, DELTA_GRPC or REST");
 }
 
 /** TLS has a message for each side. */
@@ -122,6 +114,10 @@ function checkScope(scope: Scope, checks: MessageChecks): void {
 
 /** Envoy starts with a tcp_proxy to a cluster that is not there and closes its connections: worth a warning. */
 function checkTcpProxy(proxy: TcpProxy, { clusters, report }: MessageChecks): void {
+  if (proxy.onDemand !== undefined) {
+    checkOnDemand(proxy.onDemand, report);
+    return;
+  }
   const target = proxy.clusterSpecifier;
   const targets = target.case === 'weightedClusters' ? target.value.clusters.map((c) => c.name) : [];
   if (target.case === 'cluster') targets.push(target.value);
@@ -134,6 +130,14 @@ function checkTcpProxy(proxy: TcpProxy, { clusters, report }: MessageChecks): vo
       );
     }
   }
+}
+
+/** As in Envoy: what one asks for by name has no other protocol. */
+function checkOnDemand(onDemand: NonNullable<TcpProxy['onDemand']>, report: Report): void {
+  const source = onDemand.odcdsConfig?.configSourceSpecifier;
+  if (source?.case === 'ads') return;
+  if (source?.case === 'apiConfigSource' && source.value.apiType === ApiConfigSource_ApiType.DELTA_GRPC) return;
+  report.errorIn(onDemand, 'odcds_config', 'clusters on demand come over DELTA_GRPC or ads');
 }
 
 function runExtensionChecks(message: AnyMessage, extensions: ExtensionLookup, report: Report): void {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create, fromJson } from '@bufbuild/protobuf';
 import { type AnyMessage, messageType, registry } from '../api/registry.ts';
-import { checkResource, reasonsOf } from './check_resource.ts';
+import { Slices } from '../common/slices.ts';
+import { checkResource, checkResourceInSlices, reasonsOf } from './check_resource.ts';
 import { setUnknownFieldPolicy } from './unknown_fields.ts';
 
 function resource(typeName: string, json: unknown): AnyMessage {
@@ -97,4 +98,39 @@ test('a good resource has no errors', () => {
     clusterName: 'a',
   } as never);
   assert.deepEqual(checkResource(assignment as unknown as AnyMessage, new Set()).errors, []);
+});
+
+test('a large resource is found bad for the same reasons, bit by bit', async () => {
+  const routes = Array.from({ length: 120 }, (_, i) => ({ match: { prefix: `/${i}` }, route: { cluster: 'a' } }));
+  const hosts = Array.from({ length: 60 }, (_, i) => ({
+    name: `v${i}`,
+    domains: [`d${i}`],
+    routes: i === 3 ? routes : [],
+  }));
+  const bad = structuredClone(hosts);
+  bad[9].domains = ['d8'];
+  bad[3].routes[100].match.prefix = undefined as never;
+  const read = (virtual_hosts: object[]) =>
+    resource('envoy.config.route.v3.RouteConfiguration', JSON.parse(JSON.stringify({ name: 'r', virtual_hosts })));
+  const slices = new Slices(1);
+  const none = new Set<string>();
+  assert.deepEqual((await checkResourceInSlices(read(hosts), none, slices)).errors, []);
+  const found = await checkResourceInSlices(read(bad), none, slices);
+  assert.deepEqual(found, checkResource(read(bad), none));
+  assert.equal(found.errors.length, 2);
+  const listener = { name: 'l', filter_chains: Array.from({ length: 30 }, (_, i) => ({ name: `c${i}` })) };
+  const message = resource('envoy.config.listener.v3.Listener', listener);
+  const ofChains = await checkResourceInSlices(message, none, slices);
+  assert.deepEqual(ofChains, checkResource(message, none));
+  assert.ok(ofChains.errors.length > 0);
+});
+
+test('endpoints that come by discovery have addresses, not names', () => {
+  const address = { socket_address: { address: 'backend.test', port_value: 80 } };
+  const assignment = { cluster_name: 'a', endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] };
+  const { errors } = checkResource(resource('envoy.config.endpoint.v3.ClusterLoadAssignment', assignment), new Set());
+  assert.deepEqual(
+    errors.map(({ path, reason }) => [path, reason]),
+    [['endpoints[0].lb_endpoints[0].endpoint.address.socket_address.address', 'malformed IP address: backend.test']],
+  );
 });

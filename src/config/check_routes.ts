@@ -24,7 +24,8 @@ export function checkRoutes(
   }
 }
 
-function checkDomains(config: RouteConfiguration, report: Report): void {
+/** Over all virtual hosts. */
+export function checkDomains(config: RouteConfiguration, report: Report): void {
   const seen = new Set<string>();
   for (const host of config.virtualHosts) {
     host.domains.forEach((domain, i) => {
@@ -60,7 +61,8 @@ function checkTargets(route: Route, action: RouteAction, clusters: ReadonlySet<s
 }
 
 function checkAction(route: Route, action: RouteAction, report: Report): void {
-  const rewrites = [action.prefixRewrite || undefined, action.regexRewrite, action.pathRewritePolicy];
+  const { prefixRewrite, regexRewrite, pathRewritePolicy, pathRewrite } = action;
+  const rewrites = [prefixRewrite || undefined, regexRewrite, pathRewritePolicy, pathRewrite || undefined];
   if (rewrites.filter((rewrite) => rewrite !== undefined).length > 1) {
     report.errorIn(route, 'route', 'Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy');
   }

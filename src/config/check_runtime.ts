@@ -1,4 +1,6 @@
 /** What rules cannot check of the runtime's layers (control path, step 2). */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { envoy } from '../api/envoy_types.ts';
 import type { Report } from './report.ts';
@@ -16,6 +18,10 @@ export function checkRuntime(runtime: envoy.config.bootstrap.v3.LayeredRuntime, 
     }
     if (specifier.case === 'rtdsLayer' && specifier.value.rtdsConfig === undefined) {
       report.errorIn(layer, 'rtds_layer', "'rtds_config' is required");
+    }
+    if (specifier.case === 'diskLayer' && !existsSync(path.dirname(specifier.value.symlinkRoot))) {
+      const reason = 'the folder this link belongs in does not exist: the layer stays empty, and Envoy would not start';
+      report.warnIn(layer, 'disk_layer.symlink_root', reason);
     }
     if (specifier.case === 'staticLayer') {
       for (const key of badKeys(specifier.value)) {

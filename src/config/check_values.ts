@@ -5,19 +5,38 @@ import type { AnyMessage } from '../api/registry.ts';
 import { cidrProblem } from '../common/cidr.ts';
 import { checkHeaderToAdd, isProtectedHeader } from '../common/formatter/header_value.ts';
 import { compileSubstitutionFormat } from '../common/formatter/substitution_format.ts';
+import { checkHttp2Options } from '../common/http2_options.ts';
 import { checkRegex } from '../common/regex.ts';
+import { tagProblem } from '../common/stats/tag_extraction.ts';
+import { checkGoogleGrpc } from './check_google_grpc.ts';
 import { checkHeaderMutations } from './check_header_mutations.ts';
 import { checkHttpManager, checkXffConfig } from './check_http_manager.ts';
 import type { Report } from './report.ts';
 
 type Check = (message: never, report: Report) => void;
 
+const notOfRe2 = /\(\?<?[=!]|\\[1-9]/;
+
 /** By message type: called for every message of that type, wherever it stands. */
 const valueChecks: { readonly [typeName: string]: Check | undefined } = {
   'envoy.type.matcher.v3.RegexMatcher': (message: envoy.type.matcher.v3.RegexMatcher, report) => {
     if (message.regex === '') return;
     const problem = checkRegex(message.regex);
-    if (problem !== undefined) report.errorIn(message, 'regex', problem);
+    if (problem === undefined) return;
+    const hint = 'expressions are of RE2, without look-ahead, look-behind and back-references';
+    report.errorIn(message, 'regex', problem, notOfRe2.test(message.regex) ? hint : undefined);
+  },
+  'envoy.config.core.v3.SocketAddress': (message: envoy.config.core.v3.SocketAddress, report) => {
+    if (message.networkNamespaceFilepath === '') return;
+    const reason = "'network_namespace_filepath' is not supported: Node.js cannot enter a network namespace";
+    report.errorIn(message, 'network_namespace_filepath', reason, 'start nuncio inside of it: ip netns exec');
+  },
+  'envoy.config.core.v3.BindConfig': (message: envoy.config.core.v3.BindConfig, report) => {
+    const { freebind, socketOptions } = message;
+    if (freebind) report.errorIn(message, 'freebind', "'freebind' is not supported: Node.js cannot set IP_FREEBIND");
+    if (socketOptions.length === 0) return;
+    const reason = "'socket_options' is not supported: Node.js cannot set options of a socket before it connects";
+    report.errorIn(message, 'socket_options', reason);
   },
   'envoy.config.core.v3.DataSource': (message: envoy.config.core.v3.DataSource, report) => {
     const { specifier } = message;
@@ -35,10 +54,19 @@ const valueChecks: { readonly [typeName: string]: Check | undefined } = {
     const format = compileSubstitutionFormat(message);
     if ('error' in format) report.errorIn(message, format.path, format.error);
   },
+  'envoy.config.metrics.v3.TagSpecifier': (message: envoy.config.metrics.v3.TagSpecifier, report) => {
+    const problem = tagProblem(message);
+    if (problem !== undefined)
+      report.errorIn(message, message.tagValue.case === 'regex' ? 'regex' : 'tag_name', problem);
+  },
+  'envoy.config.core.v3.GrpcService.GoogleGrpc': checkGoogleGrpc,
   'envoy.extensions.filters.http.header_mutation.v3.Mutations': checkHeaderMutations,
   'envoy.config.core.v3.CidrRange': (message: envoy.config.core.v3.CidrRange, report) => {
     const problem = cidrProblem(message);
     if (problem !== undefined) report.errorIn(message, 'address_prefix', problem);
+  },
+  'envoy.config.core.v3.Http2ProtocolOptions': (message: envoy.config.core.v3.Http2ProtocolOptions, report) => {
+    checkHttp2Options(message, (field, reason) => report.errorIn(message, field, reason));
   },
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': checkHttpManager,
   'envoy.extensions.http.original_ip_detection.xff.v3.XffConfig': checkXffConfig,

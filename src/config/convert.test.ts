@@ -106,7 +106,7 @@ test('each kind of wrong value has its words, its place and a suggestion', () =>
   1 | static_resources: { clusters: [{ name: c, lb_policy: LEST_REQUEST }] }
     |                                                      ^^^^^^^^^^^^
   at static_resources.clusters[0].lb_policy
-  did you mean 'LEAST_REQUEST'?`,
+  did you mean 'LEAST_REQUEST'? expected one of ROUND_ROBIN, LEAST_REQUEST, RING_HASH, RANDOM, MAGLEV, CLUSTER_PROVIDED, LOAD_BALANCING_POLICY_CONFIG`,
     ],
     [
       cluster('type: foo'),

@@ -6,7 +6,7 @@ import { create, type DescField, type DescMessage, isFieldSet, type Message } fr
 import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
 import { type AnyMessage, allMessageNames, encode, findMessageType, messageType, typeNameOf } from '../api/registry.ts';
 import { convertEnum, convertScalar, Problem, zeroOf } from './convert_scalar.ts';
-import { convertWellKnown, hasOwnForm, isWrapper } from './convert_well_known.ts';
+import { convertWellKnown, durationProblem, hasOwnForm, isWrapper, takesFields } from './convert_well_known.ts';
 import { type ExtensionLookup, extensionPoints } from './extension_points.ts';
 import type { FieldOrigin, MessageOrigin, Origins } from './origins.ts';
 import type { Report } from './report.ts';
@@ -168,10 +168,20 @@ export class Converter {
   #messageValue(field: DescField, type: DescMessage, node: SourceNode, path: string, target?: AnyMessage): unknown {
     if (!hasOwnForm(type.typeName)) return this.message(type, node, path, target) ?? failed;
     if (type.typeName === 'google.protobuf.Any') return this.#any(node, path) ?? failed;
+    if (node.kind === 'map' && takesFields(type.typeName)) return this.#byFields(field, type, node, path);
     if (!isWrapper(type.typeName)) return this.#take(convertWellKnown(type.typeName, node), node, path);
     const value = this.#take(convertScalar(type.fields[0].scalar!, node), node, path);
     if (value === failed || (field.fieldKind === 'message' && field.oneof === undefined)) return value;
     return create(type, { value } as Record<string, unknown>);
+  }
+
+  /** `{ seconds: 5 }` for a duration, `{ value: 5 }` for a number that may be unset: Envoy's reader takes these too. */
+  #byFields(field: DescField, type: DescMessage, node: MapNode, path: string): unknown {
+    const errors = this.#report.errors.length;
+    const message = this.message(type, node, path);
+    if (message === undefined || this.#report.errors.length > errors) return failed;
+    if (!isWrapper(type.typeName)) return this.#take(durationProblem(message) ?? message, node, path);
+    return field.fieldKind === 'message' && field.oneof === undefined ? message['value'] : message;
   }
 
   #take(value: unknown, node: SourceNode, path: string): unknown {
@@ -195,6 +205,14 @@ export class Converter {
     const type = this.#typeOf(entry, path);
     if (type === undefined) return undefined;
     if (typedStructs.has(type.typeName)) return this.#typedStruct(node, path);
+    if (type.typeName === 'google.protobuf.Any') {
+      this.#report.error(
+        entry.value,
+        join(path, '@type'),
+        'an Any in an Any says nothing: give the type of its content',
+      );
+      return undefined;
+    }
     return this.#pack(
       type,
       hasOwnForm(type.typeName) ? (findEntry(node, 'value')?.value ?? node) : node,
@@ -242,7 +260,7 @@ export class Converter {
 
   #typeOf(entry: MapEntry, path: string): DescMessage | undefined {
     const url = entry.value.kind === 'scalar' ? entry.value.value : undefined;
-    if (typeof url !== 'string' || !url.includes('/')) {
+    if (typeof url !== 'string' || url.indexOf('/') < 1) {
       const hint =
         typeof url === 'string' && findMessageType(url) ? `did you mean 'type.googleapis.com/${url}'?` : undefined;
       this.#report.error(

@@ -70,8 +70,15 @@ function convertBytes(node: SourceNode): Uint8Array | Problem {
     return new Problem(`expected bytes in base64, got ${describe(node)}`);
   }
   const base64 = node.value.replace(/-/g, '+').replace(/_/g, '/');
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(base64)) return new Problem('expected bytes in base64');
+  if (!isBase64(base64)) return new Problem('expected bytes in base64');
   return new Uint8Array(Buffer.from(base64, 'base64'));
+}
+
+/** Padding may be left out, but is never too much nor too little; a lone letter holds no byte. */
+function isBase64(text: string): boolean {
+  const [, letters, padding] = /^([A-Za-z0-9+/]*)(={0,2})$/.exec(text) ?? [];
+  if (letters === undefined || letters.length % 4 === 1) return false;
+  return padding === '' || (letters.length + padding.length) % 4 === 0;
 }
 
 /** Hexadecimal, or decimal with fraction and exponent; no blanks, no underscores. */
@@ -141,16 +148,16 @@ export function convertEnum(type: DescEnum, node: SourceNode): number | Problem 
     return new Problem(`expected one of ${names(type)}, got ${describe(node)}`);
   }
   if (typeof node.value === 'number') return node.value;
-  const wanted = node.value.toUpperCase().replace(/-/g, '_');
+  const wanted = node.value.toUpperCase();
   const found = type.values.find((value) => value.name.toUpperCase() === wanted);
   if (found !== undefined) return found.number;
-  const number = wholeNumber(node.value);
-  if (number !== undefined) return Number(number);
+  if (/^[+-]?\d+$/.test(node.value)) return Number(node.value);
   const hint = didYouMean(
-    node.value,
+    node.value.replace(/-/g, '_'),
     type.values.map((value) => value.name),
   );
-  return new Problem(`unknown value '${node.value}'`, hint ?? `expected one of ${names(type)}`);
+  const expected = `expected one of ${names(type)}`;
+  return new Problem(`unknown value '${node.value}'`, hint === undefined ? expected : `${hint} ${expected}`);
 }
 
 function names(type: DescEnum): string {

@@ -1,6 +1,6 @@
 /** The messages that JSON writes in a form of their own: Duration, Timestamp, Struct, Value (control path, step 2). */
 import { create, fromJson, type JsonValue, type Message } from '@bufbuild/protobuf';
-import { DurationSchema, FieldMaskSchema, TimestampSchema, ValueSchema } from '@bufbuild/protobuf/wkt';
+import { type Duration, DurationSchema, FieldMaskSchema, TimestampSchema, ValueSchema } from '@bufbuild/protobuf/wkt';
 import { Problem } from './convert_scalar.ts';
 import { describe, type SourceNode } from './source_tree.ts';
 
@@ -15,6 +15,11 @@ export function hasOwnForm(typeName: string): boolean {
 
 export function isWrapper(typeName: string): boolean {
   return /^google\.protobuf\.(Double|Float|Int64|UInt64|Int32|UInt32|Bool|String|Bytes)Value$/.test(typeName);
+}
+
+/** Those that may also be written by their fields. */
+export function takesFields(typeName: string): boolean {
+  return typeName === 'google.protobuf.Duration' || isWrapper(typeName);
 }
 
 /** Any of them but Any and the wrappers. */
@@ -64,13 +69,21 @@ const maxSeconds = 9_223_372_035n;
 
 function convertDuration(node: SourceNode): Message | Problem {
   const text = node.kind === 'scalar' && typeof node.value === 'string' ? node.value : undefined;
-  const parts = text === undefined ? null : /^(-?)(\d+)(?:\.(\d{0,9}))?s$/.exec(text);
+  const parts = text === undefined ? null : /^(-?)(\d+)(?:\.(\d{1,9}))?s$/.exec(text);
   if (parts === null)
     return new Problem(`expected a duration such as 0.25s, got ${describe(node)}`, durationHint(node));
   const [, sign, seconds, fraction = ''] = parts;
   if (sign !== '') return new Problem('a duration must not be negative');
-  if (BigInt(seconds) > maxSeconds) return new Problem(`a duration must be at most ${maxSeconds}s`);
-  return create(DurationSchema, { seconds: BigInt(seconds), nanos: Number(fraction.padEnd(9, '0')) });
+  const duration = create(DurationSchema, { seconds: BigInt(seconds), nanos: Number(fraction.padEnd(9, '0')) });
+  return durationProblem(duration) ?? duration;
+}
+
+/** What is wrong with a duration that was given by its `seconds` and `nanos`. */
+export function durationProblem(message: object): Problem | undefined {
+  const { seconds, nanos } = message as Duration;
+  if (seconds < 0n || nanos < 0) return new Problem('a duration must not be negative');
+  if (seconds > maxSeconds) return new Problem(`a duration must be at most ${maxSeconds}s`);
+  return nanos > 999_999_999 ? new Problem('nanos must be at most 999999999') : undefined;
 }
 
 const unitSeconds: { readonly [unit: string]: number } = {

@@ -104,6 +104,76 @@ test('durations need an s and take nine decimals; what was meant is suggested', 
   assert.match(refusedCluster('connect_timeout: 5'), /did you mean '5s'/);
 });
 
+test('a duration by its fields, a number that may be unset by its value', () => {
+  const timeout = (text: string) => clusterOf(`connect_timeout: ${text}`).connectTimeout;
+  assert.deepEqual(
+    [timeout('{seconds: 5}')?.seconds, timeout('{seconds: "1", nanos: 500000000}')?.nanos],
+    [5n, 500_000_000],
+  );
+  assert.match(refusedCluster('connect_timeout: {seconds: 5, nanos: 2000000000}'), /nanos must be at most 999999999/);
+  assert.match(refusedCluster('connect_timeout: {second: 5}'), /unknown field 'second' .* did you mean 'seconds'/);
+  assert.match(refusedCluster('connect_timeout: {seconds: -5}'), /a duration must not be negative/);
+  assert.equal(clusterOf('per_connection_buffer_limit_bytes: {value: 5}').perConnectionBufferLimitBytes, 5);
+  assert.equal(clusterOf('per_connection_buffer_limit_bytes: {}').perConnectionBufferLimitBytes, 0);
+});
+
+test('flow collections end at any indentation', () => {
+  const text = `node:
+  metadata:
+    a: [{
+      b: c  # ] }
+    }, {
+  d: "x ]
+      y"}]
+    e: [one
+      two]
+    f: |
+      g: [
+    h: i[j] {
+  id: z
+static_resources: { clusters: [{
+  name: e,
+  foo: bar
+}]}
+`;
+  const [unknown] = load(text).errors;
+  assert.deepEqual([unknown.line, unknown.column, unknown.path], [16, 3, 'static_resources.clusters[0].foo']);
+  const { node } = load(text.replace('foo: bar', '')).bootstrap!;
+  assert.deepEqual(node?.metadata, {
+    a: [{ b: 'c' }, { d: 'x ] y' }],
+    e: ['one two'],
+    f: 'g: [\n',
+    h: 'i[j] {',
+  });
+  assert.equal(node?.id, 'z');
+});
+
+test('an alias without its anchor, half a surrogate pair, base64 that is none, a type URL without a host', () => {
+  assert.match(refusedCluster('alt_stat_name: *name'), /not valid YAML: there is no anchor '&name' before this/);
+  assert.match(refusedCluster('alt_stat_name: "\\ud800"'), /half of a surrogate pair/);
+  assert.match(
+    refusedCluster('common_lb_config: { healthy_panic_threshold: { value: NaN } }'),
+    /must be a number, is NaN/,
+  );
+  const body = (text: string) =>
+    load(
+      frontProxy({
+        routes: `[{ match: { prefix: / }, direct_response: { status: 200, body: { inline_bytes: ${text} } } }]`,
+      }),
+    );
+  for (const text of ['YQ', 'YQ==', 'a-_/']) assert.deepEqual(body(text).errors, [], text);
+  for (const text of ['a', 'YQ=', 'YWI==', 'YWJj='])
+    assert.equal(body(text).errors[0]?.reason, 'expected bytes in base64', text);
+  const filters = '[{ name: r, typed_config: { "@type": /envoy.extensions.filters.http.router.v3.Router } }]';
+  assert.match(errorsOf(frontProxy({ filters }))[0], /expected a type URL such as/);
+});
+
+test('tags: ! makes text of a number, any other tag leaves it one', () => {
+  assert.equal(clusterOf('alt_stat_name: ! 5').altStatName, '5');
+  assert.match(refusedCluster('alt_stat_name: !!str 5'), /expected a string, got the number 5/);
+  assert.match(refusedCluster('alt_stat_name: !!int "5"'), /expected a string, got the number 5/);
+});
+
 test('null leaves a field unset, and is an empty message in a list', () => {
   assert.equal(clusterOf('connect_timeout: null').connectTimeout, undefined);
   assert.equal(clusterOf('alt_stat_name: ~').altStatName, '');

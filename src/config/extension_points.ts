@@ -1,4 +1,5 @@
 /** The messages that name an extension beside its configuration, and the category each takes. */
+import { allMessageNames } from '../api/registry.ts';
 import type { ExtensionCategory, ExtensionFactory } from '../spi/extension.ts';
 
 export const extensionPoints: { readonly [typeName: string]: ExtensionCategory } = {
@@ -40,4 +41,9 @@ export class ExtensionLookup {
 export function extensionName(typeName: string): string {
   const parts = /^envoy\.extensions\.(.+)\.v\d\w*\.\w+$/.exec(typeName);
   return parts === null ? typeName : `envoy.${parts[1]}`;
+}
+
+/** One of Envoy's own, be it supported or not. */
+export function isEnvoysExtension(name: string): boolean {
+  return allMessageNames().some((typeName) => extensionName(typeName) === name);
 }

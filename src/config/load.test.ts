@@ -103,7 +103,7 @@ test('a missing file, an empty one and none at all', () => {
 
 test('text that is no YAML is reported with its place and stops there', () => {
   assert.deepEqual(errorsOf('node: { id: a\nadmin: ['), [
-    `2:1: error: not valid YAML: Flow map in block collection must be sufficiently indented and end with a }
+    `2:1: error: not valid YAML: the map is not closed: '}' is missing before this
   2 | admin: [
     | ^`,
   ]);

@@ -13,6 +13,7 @@ import { Origins } from './origins.ts';
 import { formatOf, readFileTree } from './read_tree.ts';
 import { readYaml } from './read_yaml.ts';
 import { Report } from './report.ts';
+import { rootCauses } from './root_causes.ts';
 import { SourceText } from './source_text.ts';
 import type { SourceNode } from './source_tree.ts';
 import { upgradeTree } from './upgrade/upgrade.ts';
@@ -67,7 +68,7 @@ export function loadBootstrap(options: LoadOptions): LoadedBootstrap {
   return {
     bootstrap: report.errors.length === 0 ? bootstrap : undefined,
     warnings: inOrder(report.warnings),
-    errors: inOrder(report.errors),
+    errors: inOrder(rootCauses(report.errors)),
     diagnose(severity, path, reason, hint) {
       const later = new Report(origins);
       if (severity === 'error') later.errorIn(message, path, reason, hint);

@@ -77,7 +77,10 @@ export class Origins {
 
   /** The message a path's segment leads to, through an Any when there is one. */
   #step(message: object, segment: Segment): object | undefined {
-    const type = findMessageType((message as AnyMessage).$typeName);
+    const { $typeName } = message as Partial<AnyMessage>;
+    // A google.protobuf.Struct is plain JSON: nothing is known of the places in it.
+    if ($typeName === undefined) return undefined;
+    const type = findMessageType($typeName);
     const field = type?.fields.find((candidate) => candidate.name === segment.name);
     if (type === undefined || field === undefined) return undefined;
     let value = fieldValue(message as AnyMessage, field);

@@ -32,6 +32,25 @@ test('fields, messages in both kinds of brackets, lists in both forms, comments,
   });
 });
 
+test('an Any packed by hand, 0 and 1 for a boolean, a float with its f; a field that is given twice', () => {
+  const text = `
+    node { metadata { fields { key: "x" value { number_value: 1.5f } } fields { key: "y" value { number_value: -2e3F } } } }
+    static_resources { clusters { respect_dns_ttl: 1 use_tcp_for_dns_lookups: 0 } listeners { filter_chains { filters {
+      typed_config { type_url: "type.googleapis.com/google.protobuf.Empty" } } } } }`;
+  const value = {
+    node: { metadata: { x: 1.5, y: -2000 } },
+    static_resources: {
+      clusters: [{ respect_dns_ttl: true, use_tcp_for_dns_lookups: false }],
+      listeners: [
+        { filter_chains: [{ filters: [{ typed_config: { '@type': 'type.googleapis.com/google.protobuf.Empty' } }] }] },
+      ],
+    },
+  };
+  assert.deepEqual(read(text), { value, errors: [] });
+  const twice = read('node { id: "a" }\nnode { id: "b" }');
+  assert.deepEqual(twice.errors, ["2:1: not valid protobuf text: 'node' is given twice"]);
+});
+
 test('an Any by its type, wrappers, durations, maps and structs in their JSON forms', () => {
   const text = `static_resources { clusters {
     connect_timeout { seconds: 1 nanos: 5000000 }

@@ -142,9 +142,12 @@ class TextReader {
     if (token.text === 'true' || token.text === 'false') {
       return { kind: 'scalar', value: token.text === 'true', ...token.at };
     }
-    const number = Number(token.text.replace(/^(-?)0([0-7]+)$/, '$10o$2').replace(/(?<=\d)f$/i, ''));
+    const plain = token.kind === 'number' ? token.text.replace(/(?<=^-?[\d.]+(?:e[+-]?\d+)?)f$/i, '') : token.text;
+    const isBool = field?.scalar === ScalarType.BOOL || field?.message?.typeName === 'google.protobuf.BoolValue';
+    if (isBool && (plain === '0' || plain === '1')) return { kind: 'scalar', value: plain === '1', ...token.at };
+    const number = Number(plain.replace(/^(-?)0([0-7]+)$/, '$10o$2'));
     const exact = token.kind === 'number' && Number.isSafeInteger(number);
-    return { kind: 'scalar', value: exact ? number : token.text, ...token.at };
+    return { kind: 'scalar', value: exact ? number : plain, ...token.at };
   }
 
   /** `[type.googleapis.com/package.Message] { … }`: the contents of an Any. */
@@ -181,8 +184,11 @@ function add(entries: MapEntry[], entry: MapEntry, field: DescField | undefined,
     const map: MapEntry = { ...(earlier ?? entry), value: { kind: 'map', entries: all, ...entry.keyAt } };
     if (index === -1) entries.push(map);
     else entries[index] = map;
-  } else
+  } else {
+    // Protobuf's reader refuses it too, but does not say why.
+    if (earlier !== undefined) throw new TextSyntaxError(`'${entry.key}' is given twice`, entry.keyAt);
     entries.push(values.length === 1 ? entry : { ...entry, value: { kind: 'list', items: values, ...entry.keyAt } });
+  }
 }
 
 function isSymbol(token: Token, text: string): boolean {

@@ -44,7 +44,8 @@ export function readFileTree(
     path,
     Buffer.from(bytes)
       .toString('utf8')
-      .replace(/^\ufeff/, ''),
+      .replace(/^\ufeff/, '')
+      .replace(/\r(?!\n)/g, '\n'),
   );
   if (!told && format === 'yaml' && source.text.trim() !== '') {
     const at = { source, start: 0, end: 0 };

@@ -15,6 +15,7 @@ import {
   type Scalar,
   type YAMLMap,
 } from 'yaml';
+import { joinFlowLines } from './flow_lines.ts';
 import type { Report } from './report.ts';
 import type { SourceText, Span } from './source_text.ts';
 import type { MapEntry, SourceNode } from './source_tree.ts';
@@ -26,15 +27,7 @@ const maxAliased = 500_000;
 
 /** Undefined when the text is no YAML (reported) or empty. `json`: plain scalars are JSON's, numbers with a fraction too. */
 export function readYaml(source: SourceText, report: Report, json = false): SourceNode | undefined {
-  const document = parseDocument(source.text, {
-    schema: 'failsafe',
-    uniqueKeys: false,
-    merge: false,
-    keepSourceTokens: false,
-    prettyErrors: false,
-    logLevel: 'error',
-    stringKeys: false,
-  });
+  const document = parse(source.text);
   let broken = false;
   let brokenLine = 0;
   for (const error of document.errors) {
@@ -47,11 +40,38 @@ export function readYaml(source: SourceText, report: Report, json = false): Sour
       const { line } = source.position(error.pos[0]);
       if (line === brokenLine) continue;
       brokenLine = line;
-      report.error(at, '', `not valid YAML: ${error.message.replace(/\s+/g, ' ')}`);
+      report.error(at, '', `not valid ${json ? 'JSON' : 'YAML'}: ${wordsOf(error.message)}`);
     }
   }
   if (broken || document.contents === null) return undefined;
   return new TreeReader(source, document, report, json).read(document.contents as Node, 0);
+}
+
+/** Indentation is no matter in flow collections: what the parser says of it means that they do not end. */
+function wordsOf(message: string): string {
+  const [, kind, end] = /^Flow (map|sequence) .*must.* end with a (.)/s.exec(message) ?? [];
+  if (end === undefined) return message.replace(/\s+/g, ' ');
+  return `the ${kind === 'map' ? 'map' : 'list'} is not closed: '${end}' is missing before this`;
+}
+
+/** Where only the indentation of flow collections is wrong, they are read without: as Envoy does. */
+function parse(text: string): Document {
+  const document = parseAsIs(text);
+  if (!document.errors.some(({ code }) => code === 'BAD_INDENT')) return document;
+  const joined = parseAsIs(joinFlowLines(text));
+  return joined.errors.every(({ code }) => code === 'MULTIPLE_DOCS') ? joined : document;
+}
+
+function parseAsIs(text: string): Document {
+  return parseDocument(text, {
+    schema: 'failsafe',
+    uniqueKeys: false,
+    merge: false,
+    keepSourceTokens: false,
+    prettyErrors: false,
+    logLevel: 'error',
+    stringKeys: false,
+  });
 }
 
 class TreeReader {
@@ -83,9 +103,12 @@ class TreeReader {
 
   #scalar(node: Scalar): string | number | boolean | null {
     const value = scalarValue(node);
-    // Only a number that JSON knows stays exact: larger ones travel as text.
-    if (!this.#json || node.type !== 'PLAIN' || typeof value !== 'string' || !fraction.test(value)) return value;
-    return Number(value);
+    if (typeof value === 'string' && !value.isWellFormed()) {
+      this.#report.error(this.#span(node), '', 'not valid YAML: half of a surrogate pair is no character');
+    }
+    if (!this.#json || node.type !== 'PLAIN' || typeof value !== 'string' || !jsonNumber.test(value)) return value;
+    // Whole numbers that are not exact travel as text.
+    return /^-?\d+$/.test(value) && !Number.isSafeInteger(Number(value)) ? value : Number(value);
   }
 
   #map(node: YAMLMap, depth: number): SourceNode {
@@ -116,6 +139,9 @@ class TreeReader {
 
   #alias(node: Alias, depth: number): SourceNode {
     const target = node.resolve(this.#document);
+    if (target === undefined) {
+      this.#report.error(this.#span(node), '', `not valid YAML: there is no anchor '&${node.source}' before this`);
+    }
     const outer = this.#inAlias;
     this.#inAlias = true;
     const value = this.read(target ?? null, depth + 1);
@@ -140,8 +166,7 @@ class TreeReader {
   }
 }
 
-/** A number of JSON that is no integer. */
-const fraction = /^-?\d+(\.\d+([eE][+-]?\d+)?|[eE][+-]?\d+)$/;
+const jsonNumber = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
 
 const nulls = new Set(['', '~', 'null', 'Null', 'NULL']);
 /** yaml-cpp: lower, upper or capitalised. */
@@ -150,9 +175,10 @@ const falses = /^(n|N|no|No|NO|false|False|FALSE|off|Off|OFF)$/;
 /** What C's `%i` takes: decimal, 0x hexadecimal, 0 octal; `08` is text. */
 const integer = /^[+-]?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/;
 
-/** Quoted and block scalars are text. */
+/** Quoted and block scalars are text unless a tag says otherwise, plain ones with the tag `!` too: as yaml-cpp's tags have it. */
 function scalarValue(node: Scalar): string | number | boolean | null {
-  return node.type === 'PLAIN' ? plainScalarValue(node.source ?? String(node.value ?? '')) : String(node.value);
+  const isText = node.tag === undefined ? node.type !== 'PLAIN' : node.tag === '!';
+  return isText ? String(node.value ?? '') : plainScalarValue(node.source ?? String(node.value ?? ''));
 }
 
 /** What a scalar without quotes means. */

@@ -48,9 +48,11 @@ function diagnostic(
   severity: Diagnostic['severity'],
   at: Span | undefined,
   path: string,
-  reason: string,
+  given: string,
   hint: string | undefined,
 ): Diagnostic {
+  // A value that is quoted in it may have several lines.
+  const reason = given.replace(/\r?\n/g, '\\n');
   if (at === undefined) {
     return { severity, file: '', line: 0, column: 0, length: 0, sourceLine: '', path, reason, hint };
   }

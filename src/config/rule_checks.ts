@@ -52,6 +52,7 @@ function checkBounds(
   const tooHigh = (lt !== undefined && value >= lt) || (lte !== undefined && value > lte);
   const low = gt ?? gte;
   const high = lt ?? lte;
+  if (Number.isNaN(value as number) && (low ?? high) !== undefined) return 'must be a number, is NaN';
   if (low !== undefined && high !== undefined && high < low) {
     return tooLow && tooHigh ? `must not lie between ${print(high)} and ${print(low)}, is ${print(value)}` : undefined;
   }

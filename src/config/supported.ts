@@ -15,9 +15,23 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   // Bootstrap
   'config.bootstrap.v3.Bootstrap': [
     'node static_resources dynamic_resources hds_config default_config_source admin layered_runtime cluster_manager ' +
-      'dns_resolution_config typed_dns_resolver_config',
-    'flags_path stats_flush_interval watchdog watchdogs deferred_stat_options memory_allocator_manager perf_tracing_file_path',
+      'dns_resolution_config typed_dns_resolver_config stats_config default_regex_engine application_log_config ' +
+      'bootstrap_extensions overload_manager',
+    // Sockets are Node's; what is not counted any more stays as it is.
+    'default_socket_interface stats_eviction_interval stats_flush_on_admin ' +
+      'flags_path stats_flush_interval watchdog watchdogs deferred_stat_options memory_allocator_manager perf_tracing_file_path',
   ],
+  'config.metrics.v3.StatsConfig': [
+    'stats_tags use_all_default_tags stats_matcher histogram_bucket_settings allow_default_tag_overrides',
+  ],
+  'config.metrics.v3.TagSpecifier': ['*'],
+  'config.metrics.v3.StatsMatcher': ['*'],
+  // Bins are allotted as values come.
+  'config.metrics.v3.HistogramBucketSettings': ['match buckets', 'bins'],
+  // Of resources only connections are watched; actions for the others there are none.
+  'config.overload.v3.OverloadManager': ['resource_monitors', 'refresh_interval'],
+  'config.overload.v3.ResourceMonitor': ['name typed_config'],
+  'extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig': ['*'],
   'config.bootstrap.v3.Bootstrap.StaticResources': ['listeners clusters secrets'],
   'config.bootstrap.v3.Bootstrap.DynamicResources': ['lds_config cds_config ads_config'],
 
@@ -35,6 +49,17 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   ],
   'config.core.v3.RateLimitSettings': ['*'],
   'config.core.v3.GrpcService': ['envoy_grpc initial_metadata', 'timeout'],
+  'config.core.v3.ApiConfigSource.grpc_services': ['envoy_grpc google_grpc initial_metadata', 'timeout'],
+  'config.core.v3.GrpcService.GoogleGrpc': [
+    'target_uri channel_credentials call_credentials stat_prefix credentials_factory_name=envoy.grpc_credentials.default ' +
+      'channel_args',
+    'per_stream_buffer_limit_bytes config',
+  ],
+  'config.core.v3.GrpcService.GoogleGrpc.ChannelCredentials': ['ssl_credentials local_credentials'],
+  'config.core.v3.GrpcService.GoogleGrpc.SslCredentials': ['*'],
+  'config.core.v3.GrpcService.GoogleGrpc.GoogleLocalCredentials': ['*'],
+  'config.core.v3.GrpcService.GoogleGrpc.CallCredentials': ['access_token'],
+  'config.core.v3.GrpcService.GoogleGrpc.ChannelArgs': ['*'],
   'config.core.v3.GrpcService.EnvoyGrpc': [
     'cluster_name authority retry_policy',
     'max_receive_message_length skip_envoy_headers',
@@ -53,8 +78,20 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.core.v3.HeaderValue': ['key value'],
   'config.core.v3.RetryPolicy': ['retry_back_off', 'num_retries'],
 
-  'config.bootstrap.v3.ClusterManager': ['upstream_bind_config load_stats_config', 'enable_deferred_cluster_creation'],
-  'config.bootstrap.v3.Admin': ['address access_log access_log_path', 'profile_path ignore_global_conn_limit'],
+  'config.bootstrap.v3.ClusterManager': [
+    'upstream_bind_config load_stats_config',
+    // No cluster ejects hosts yet, so there are no events to log.
+    'enable_deferred_cluster_creation outlier_detection',
+  ],
+  'config.bootstrap.v3.Bootstrap.ApplicationLogConfig': ['*'],
+  'extensions.regex_engines.v3.GoogleRE2': ['*'],
+  // Internal listeners and addresses are refused where they are used.
+  'extensions.bootstrap.internal_listener.v3.InternalListener': ['*'],
+  'extensions.network.socket_interface.v3.DefaultSocketInterface': ['*'],
+  'config.bootstrap.v3.Admin': [
+    'address access_log access_log_path allow_paths',
+    'profile_path ignore_global_conn_limit',
+  ],
   'config.core.v3.Node': [
     'id cluster locality metadata',
     'dynamic_parameters user_agent_name user_agent_version user_agent_build_version extensions client_features listening_addresses',
@@ -68,7 +105,8 @@ export const supported: { readonly [message: string]: SupportedRow } = {
 
   // Addresses
   'config.core.v3.Address': ['socket_address pipe'],
-  'config.core.v3.SocketAddress': ['protocol=TCP address port_value', 'ipv4_compat'],
+  // Refused with a reason: what Node does not do to a socket.
+  'config.core.v3.SocketAddress': ['protocol=TCP address port_value network_namespace_filepath', 'ipv4_compat'],
   'config.core.v3.Pipe': ['path mode'],
   'config.core.v3.TcpKeepalive': ['*'],
 
@@ -80,9 +118,9 @@ export const supported: { readonly [message: string]: SupportedRow } = {
       'tcp_backlog_size access_log drain_type traffic_direction enable_reuse_port bind_to_port socket_options tcp_keepalive ' +
       // The last three are refused where they are switched on.
       'listener_filters listener_filters_timeout continue_on_listener_filters_timeout use_original_dst transparent freebind ' +
-      'filter_chain_matcher',
-    // There is no overload manager and no global limit that a listener could be spared; connections come one by one.
-    'metadata reuse_port connection_balance_config ignore_global_conn_limit ' +
+      'filter_chain_matcher ignore_global_conn_limit',
+    // Nothing is shed under load; connections come one by one.
+    'metadata reuse_port connection_balance_config tcp_fast_open_queue_length enable_mptcp ' +
       'bypass_overload_manager max_connections_to_accept_per_socket_event',
   ],
   'config.listener.v3.AdditionalAddress': ['address socket_options tcp_keepalive'],
@@ -105,32 +143,38 @@ export const supported: { readonly [message: string]: SupportedRow } = {
     'common_tls_context require_client_certificate session_ticket_keys session_ticket_keys_sds_secret_config ' +
       'disable_stateless_session_resumption session_timeout ocsp_staple_policy full_scan_certs_on_sni_mismatch prefer_client_ciphers',
     // Sessions are resumed by ticket alone.
-    'disable_stateful_session_resumption',
+    'disable_stateful_session_resumption require_sni',
   ],
   'extensions.transport_sockets.tls.v3.UpstreamTlsContext': [
-    'common_tls_context sni auto_host_sni auto_sni_san_validation max_session_keys',
+    'common_tls_context sni auto_host_sni auto_sni_san_validation max_session_keys allow_renegotiation',
     'enforce_rsa_key_usage',
   ],
   'extensions.transport_sockets.tls.v3.CommonTlsContext': [
     'tls_params tls_certificates tls_certificate_sds_secret_configs validation_context validation_context_sds_secret_config ' +
-      'combined_validation_context alpn_protocols',
+      'combined_validation_context alpn_protocols key_log',
   ],
+  'extensions.transport_sockets.tls.v3.TlsKeyLog': ['*'],
   'extensions.transport_sockets.tls.v3.CommonTlsContext.CombinedCertificateValidationContext': [
     'default_validation_context validation_context_sds_secret_config',
   ],
   'extensions.transport_sockets.tls.v3.TlsParameters': [
-    'tls_minimum_protocol_version tls_maximum_protocol_version cipher_suites ecdh_curves signature_algorithms',
+    'tls_minimum_protocol_version tls_maximum_protocol_version cipher_suites ecdh_curves signature_algorithms ' +
+      'compliance_policies=FIPS_202205|CNSA1_202603',
   ],
   'extensions.transport_sockets.tls.v3.TlsCertificate': [
-    'certificate_chain private_key password ocsp_staple watched_directory',
+    'certificate_chain private_key pkcs12 password ocsp_staple watched_directory',
+    // Envoy takes them and staples none.
+    'signed_certificate_timestamp',
   ],
   'extensions.transport_sockets.tls.v3.TlsSessionTicketKeys': ['keys'],
   'extensions.transport_sockets.tls.v3.CertificateValidationContext': [
     'trusted_ca system_root_certs watched_directory verify_certificate_spki verify_certificate_hash ' +
-      'match_typed_subject_alt_names match_subject_alt_names max_verify_depth crl only_verify_leaf_cert_crl allow_expired_certificate trust_chain_verification',
+      'match_typed_subject_alt_names match_subject_alt_names max_verify_depth crl only_verify_leaf_cert_crl allow_expired_certificate trust_chain_verification suppress_client_ca_list',
   ],
   'extensions.transport_sockets.tls.v3.CertificateValidationContext.SystemRootCerts': ['*'],
-  'extensions.transport_sockets.tls.v3.SubjectAltNameMatcher': ['san_type=EMAIL|DNS|URI|IP_ADDRESS matcher'],
+  'extensions.transport_sockets.tls.v3.SubjectAltNameMatcher': [
+    'san_type=EMAIL|DNS|URI|IP_ADDRESS|OTHER_NAME matcher oid',
+  ],
   'extensions.transport_sockets.tls.v3.Secret': [
     'name tls_certificate session_ticket_keys validation_context generic_secret',
   ],
@@ -181,9 +225,10 @@ export const supported: { readonly [message: string]: SupportedRow } = {
     'hpack_table_size max_concurrent_streams initial_stream_window_size initial_connection_window_size allow_connect ' +
       'max_outbound_frames max_outbound_control_frames max_consecutive_inbound_frames_with_empty_payload ' +
       'max_inbound_priority_frames_per_stream max_inbound_window_update_frames_per_data_frame_sent ' +
-      'stream_error_on_invalid_http_messaging override_stream_error_on_invalid_http_message connection_keepalive',
+      'stream_error_on_invalid_http_messaging override_stream_error_on_invalid_http_message connection_keepalive ' +
+      'max_header_field_size_kb stream_reset_burst stream_reset_rate custom_settings_parameters',
     // There is one codec, it writes what is shorter, and METADATA is never taken.
-    'use_oghttp2_codec enable_huffman_encoding max_metadata_size',
+    'use_oghttp2_codec enable_huffman_encoding max_metadata_size disallow_obs_text',
   ],
   'config.core.v3.KeepaliveSettings': ['*'],
   'extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails': [
@@ -201,9 +246,12 @@ export const supported: { readonly [message: string]: SupportedRow } = {
     'hpack_table_size max_concurrent_streams initial_stream_window_size initial_connection_window_size allow_connect ' +
       'max_outbound_frames max_outbound_control_frames max_consecutive_inbound_frames_with_empty_payload ' +
       'max_inbound_priority_frames_per_stream max_inbound_window_update_frames_per_data_frame_sent ' +
-      'stream_error_on_invalid_http_messaging override_stream_error_on_invalid_http_message connection_keepalive',
-    'use_oghttp2_codec enable_huffman_encoding max_metadata_size',
+      'stream_error_on_invalid_http_messaging override_stream_error_on_invalid_http_message connection_keepalive ' +
+      'max_header_field_size_kb stream_reset_burst stream_reset_rate custom_settings_parameters',
+    // Envoy forbids obs-text in one of its two codecs, which is not the one it uses by default.
+    'use_oghttp2_codec enable_huffman_encoding max_metadata_size disallow_obs_text',
   ],
+  'config.core.v3.Http2ProtocolOptions.SettingsParameter': ['*'],
   'extensions.filters.http.router.v3.Router': [
     'suppress_envoy_headers respect_expected_rq_timeout strict_check_headers suppress_grpc_request_failure_code_stats',
     'dynamic_stats start_child_span',
@@ -281,11 +329,11 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'type.v3.FractionalPercent': ['*'],
   'config.route.v3.RouteAction': [
     'cluster cluster_header weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite path_rewrite_policy ' +
-      'host_rewrite_literal auto_host_rewrite host_rewrite_header host_rewrite_path_regex append_x_forwarded_host timeout ' +
+      'host_rewrite_literal auto_host_rewrite host_rewrite_header host_rewrite_path_regex host_rewrite path_rewrite append_x_forwarded_host timeout ' +
       'idle_timeout retry_policy priority max_stream_duration upgrade_configs internal_redirect_policy request_mirror_policies ' +
       'max_grpc_timeout grpc_timeout_offset hedge_policy',
-    // No load balancer asks for a hash yet.
-    'hash_policy',
+    // No load balancer asks for a hash or for subsets yet, and no host is sent early data.
+    'hash_policy metadata_match early_data_policy',
   ],
   'config.route.v3.RouteAction.UpgradeConfig': ['upgrade_type enabled connect_config'],
   'config.route.v3.RouteAction.UpgradeConfig.ConnectConfig': ['proxy_protocol_config allow_post'],
@@ -299,13 +347,15 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.route.v3.WeightedCluster.ClusterWeight': [
     'name weight request_headers_to_add request_headers_to_remove response_headers_to_add response_headers_to_remove ' +
       'host_rewrite_literal cluster_header typed_per_filter_config',
+    'metadata_match',
   ],
   'config.route.v3.RedirectAction': [
-    'https_redirect scheme_redirect host_redirect port_redirect path_redirect prefix_rewrite regex_rewrite response_code ' +
+    'https_redirect scheme_redirect host_redirect port_redirect path_redirect prefix_rewrite regex_rewrite path_rewrite response_code ' +
       'strip_query',
   ],
   'config.route.v3.DirectResponseAction': ['status body body_format'],
-  'config.route.v3.HedgePolicy': ['hedge_on_per_try_timeout'],
+  // The rest Envoy has not built either.
+  'config.route.v3.HedgePolicy': ['hedge_on_per_try_timeout', 'initial_requests additional_request_chance'],
   'config.route.v3.RetryPolicy': [
     'retry_on num_retries per_try_timeout per_try_idle_timeout retriable_status_codes retry_back_off retriable_headers ' +
       'retriable_request_headers retry_host_predicate host_selection_retry_max_attempts rate_limited_retry_back_off retry_priority',
@@ -338,14 +388,20 @@ export const supported: { readonly [message: string]: SupportedRow } = {
       'flush_access_log_on_connected max_connect_attempts backoff_options max_downstream_connection_duration ' +
       'max_downstream_connection_duration_jitter_percentage check_drain_close ' +
       'upstream_connect_mode=IMMEDIATE|ON_DOWNSTREAM_DATA|ON_DOWNSTREAM_TLS_HANDSHAKE max_early_data_bytes ' +
-      'proxy_protocol_tlvs proxy_protocol_tlv_merge_policy',
+      'proxy_protocol_tlvs proxy_protocol_tlv_merge_policy tunneling_config on_demand',
     // No load balancer asks for a hash or for subsets yet.
     'hash_policy metadata_match',
   ],
+  'extensions.filters.network.tcp_proxy.v3.TcpProxy.OnDemand': ['odcds_config timeout'],
   'extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions': ['*'],
+  'extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig': [
+    'hostname use_post headers_to_add post_path',
+    // They are kept for other filters to read, of which there are none.
+    'propagate_response_headers propagate_response_trailers',
+  ],
   'config.core.v3.BackoffStrategy': ['*'],
   'extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster': ['clusters'],
-  'extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight': ['name weight'],
+  'extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight': ['name weight', 'metadata_match'],
 
   // Access logs
   'config.accesslog.v3.AccessLog': ['name filter typed_config'],
@@ -377,6 +433,7 @@ export const supported: { readonly [message: string]: SupportedRow } = {
 
   // Clusters
   'config.cluster.v3.Cluster.lrs_server': ['self', 'initial_fetch_timeout resource_api_version'],
+  'config.cluster.v3.TrackClusterStats': ['*'],
   'config.cluster.v3.Cluster': [
     'name alt_stat_name type=STATIC|STRICT_DNS|LOGICAL_DNS|EDS cluster_type connect_timeout per_connection_buffer_limit_bytes load_assignment ' +
       'lb_policy=ROUND_ROBIN|LEAST_REQUEST|RANDOM|LOAD_BALANCING_POLICY_CONFIG load_balancing_policy least_request_lb_config circuit_breakers max_requests_per_connection ' +
@@ -384,13 +441,16 @@ export const supported: { readonly [message: string]: SupportedRow } = {
       'upstream_http_protocol_options typed_extension_protocol_options ' +
       'dns_refresh_rate dns_jitter dns_failure_refresh_rate respect_dns_ttl dns_lookup_family dns_resolvers ' +
       'dns_resolution_config typed_dns_resolver_config upstream_connection_options upstream_bind_config preconnect_policy ' +
-      'eds_cluster_config health_checks transport_socket transport_socket_matches wait_for_warm_on_init ignore_health_on_host_removal lrs_server round_robin_lb_config common_lb_config',
-    'metadata close_connections_on_host_health_failure ' + 'cleanup_interval track_cluster_stats track_timeout_budgets',
+      'connection_pool_per_downstream_connection ' +
+      'eds_cluster_config health_checks transport_socket transport_socket_matches wait_for_warm_on_init ignore_health_on_host_removal lrs_server round_robin_lb_config common_lb_config ' +
+      'track_cluster_stats track_timeout_budgets',
+    'metadata use_tcp_for_dns_lookups close_connections_on_host_health_failure cleanup_interval',
   ],
   'config.cluster.v3.Cluster.EdsClusterConfig': ['eds_config service_name'],
   'config.cluster.v3.Cluster.RefreshRate': ['*'],
-  'config.cluster.v3.Cluster.RoundRobinLbConfig': [''],
-  'config.cluster.v3.Cluster.LeastRequestLbConfig': ['choice_count active_request_bias'],
+  'config.cluster.v3.Cluster.RoundRobinLbConfig': ['slow_start_config'],
+  'config.cluster.v3.Cluster.SlowStartConfig': ['*'],
+  'config.cluster.v3.Cluster.LeastRequestLbConfig': ['choice_count active_request_bias slow_start_config'],
   'config.core.v3.RuntimeDouble': ['default_value', 'runtime_key'],
   'config.cluster.v3.Cluster.CommonLbConfig': [
     'healthy_panic_threshold zone_aware_lb_config locality_weighted_lb_config close_connections_on_host_set_change',
@@ -400,9 +460,10 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.cluster.v3.LoadBalancingPolicy': ['policies'],
   'config.cluster.v3.LoadBalancingPolicy.Policy': ['typed_extension_config'],
   'extensions.load_balancing_policies.least_request.v3.LeastRequest': [
-    'choice_count active_request_bias locality_lb_config selection_method=N_CHOICES',
+    'choice_count active_request_bias locality_lb_config selection_method=N_CHOICES slow_start_config',
   ],
-  'extensions.load_balancing_policies.round_robin.v3.RoundRobin': ['locality_lb_config'],
+  'extensions.load_balancing_policies.round_robin.v3.RoundRobin': ['locality_lb_config slow_start_config'],
+  'extensions.load_balancing_policies.common.v3.SlowStartConfig': ['*'],
   'extensions.load_balancing_policies.random.v3.Random': ['locality_lb_config'],
   'extensions.load_balancing_policies.common.v3.LocalityLbConfig': ['locality_weighted_lb_config zone_aware_lb_config'],
   'extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig': ['*'],
@@ -413,7 +474,7 @@ export const supported: { readonly [message: string]: SupportedRow } = {
     'routing_enabled min_cluster_size',
   ],
   'type.v3.Percent': ['*'],
-  'config.cluster.v3.Cluster.CustomClusterType': ['name=envoy.cluster.dns typed_config'],
+  'config.cluster.v3.Cluster.CustomClusterType': ['name typed_config'],
   'config.cluster.v3.Cluster.PreconnectPolicy': ['*'],
   'extensions.clusters.dns.v3.DnsCluster': [
     'dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_jitter typed_dns_resolver_config dns_lookup_family ' +
@@ -421,7 +482,8 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   ],
   'extensions.clusters.dns.v3.DnsCluster.RefreshRate': ['*'],
   'config.core.v3.DnsResolutionConfig': ['resolvers dns_resolver_options'],
-  'config.core.v3.DnsResolverOptions': ['no_default_search_domain'],
+  // Answers that are truncated are asked for by TCP in any case.
+  'config.core.v3.DnsResolverOptions': ['no_default_search_domain', 'use_tcp_for_dns_lookups'],
   'extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig': [
     'resolvers use_resolvers_as_fallback dns_resolver_options query_timeout_seconds query_tries',
     'udp_max_queries edns0_max_payload_size max_udp_channel_duration reinit_channel_on_timeout qcache_max_ttl',
@@ -435,21 +497,30 @@ export const supported: { readonly [message: string]: SupportedRow } = {
     'priority max_connections max_pending_requests max_requests max_retries retry_budget max_connection_pools track_remaining',
   ],
   'config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget': ['budget_percent min_retry_concurrency'],
-  'config.cluster.v3.UpstreamConnectionOptions': ['tcp_keepalive'],
-  'config.core.v3.BindConfig': ['source_address extra_source_addresses'],
+  'config.cluster.v3.UpstreamConnectionOptions': [
+    'tcp_keepalive happy_eyeballs_config',
+    // Nobody asks for it.
+    'set_local_interface_name_on_upstream_connections',
+  ],
+  'config.cluster.v3.UpstreamConnectionOptions.HappyEyeballsConfig': ['*'],
+  // The last two are refused with a reason.
+  'config.core.v3.BindConfig': [
+    'source_address extra_source_addresses additional_source_addresses socket_options freebind',
+  ],
   'config.core.v3.ExtraSourceAddress': ['address'],
   'config.cluster.v3.Cluster.common_http_protocol_options': [
-    'idle_timeout max_requests_per_connection max_connection_duration max_headers_count max_response_headers_kb',
+    'idle_timeout max_requests_per_connection max_connection_duration max_stream_duration max_headers_count max_response_headers_kb',
   ],
   'config.cluster.v3.Cluster.http_protocol_options': [
     'enable_trailers header_key_format send_fully_qualified_url',
-    'use_balsa_parser',
+    // Of requests, which hosts do not send.
+    'use_balsa_parser allow_absolute_url accept_http_10 default_host_for_http_10',
   ],
   'extensions.upstreams.http.v3.HttpProtocolOptions': [
     'common_http_protocol_options upstream_http_protocol_options explicit_http_config use_downstream_protocol_config auto_config',
   ],
   'extensions.upstreams.http.v3.HttpProtocolOptions.common_http_protocol_options': [
-    'idle_timeout max_requests_per_connection max_connection_duration max_headers_count max_response_headers_kb',
+    'idle_timeout max_requests_per_connection max_connection_duration max_stream_duration max_headers_count max_response_headers_kb',
   ],
   'extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig': [
     'http_protocol_options http2_protocol_options',
@@ -463,7 +534,8 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   'config.core.v3.UpstreamHttpProtocolOptions': ['*'],
   'config.core.v3.Http1ProtocolOptions': [
     'enable_trailers header_key_format send_fully_qualified_url',
-    'use_balsa_parser',
+    // Of requests, which hosts do not send.
+    'use_balsa_parser allow_absolute_url accept_http_10 default_host_for_http_10',
   ],
   'config.core.v3.HealthCheck': [
     'timeout interval initial_jitter interval_jitter interval_jitter_percent unhealthy_threshold healthy_threshold ' +
@@ -483,5 +555,6 @@ export const supported: { readonly [message: string]: SupportedRow } = {
   ],
   'config.endpoint.v3.LocalityLbEndpoints': ['lb_endpoints priority load_balancing_weight', 'locality metadata'],
   'config.endpoint.v3.LbEndpoint': ['endpoint load_balancing_weight health_status', 'metadata'],
-  'config.endpoint.v3.Endpoint': ['address hostname', 'health_check_config observability_name'],
+  'config.endpoint.v3.Endpoint': ['address hostname additional_addresses', 'health_check_config observability_name'],
+  'config.endpoint.v3.Endpoint.AdditionalAddress': ['address'],
 };

@@ -7,6 +7,9 @@ export function textWellKnown(typeName: string | undefined, node: MapNode): Sour
   if (typeName === undefined || !typeName.startsWith('google.protobuf.')) return node;
   if (isWrapper(typeName)) return field(node, 'value') ?? { ...node, kind: 'scalar', value: zeroOfWrapper(typeName) };
   switch (typeName) {
+    case 'google.protobuf.Any':
+      // Packed by hand; its bytes would stand under `value`.
+      return { ...node, entries: node.entries.map((e) => (e.key === 'type_url' ? { ...e, key: '@type' } : e)) };
     case 'google.protobuf.Duration':
       return text(node, durationText(node));
     case 'google.protobuf.Timestamp':

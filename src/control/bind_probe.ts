@@ -1,5 +1,7 @@
 /** Whether an address can be listened on, and which port stands behind 0: found out before workers are told of it. */
+import { existsSync } from 'node:fs';
 import { createServer, type ListenOptions } from 'node:net';
+import path from 'node:path';
 import { isPipe } from '../common/address.ts';
 import type { Address } from '../common/stream_info.ts';
 import { UnixPath } from '../common/unix_path.ts';
@@ -15,11 +17,18 @@ export interface Probe {
  * Binds once without SO_REUSEPORT: with it the workers' own binds would succeed beside another process of the same user
  * and share its connections. A UNIX socket takes the place of what is there, so only its folder and its name can be wrong.
  */
-export function probeAddress(address: Address): Promise<Probe> {
-  if (isPipe(address)) return tryListening({ path: new UnixPath(address.text).bind });
+export function probeAddress(address: Address, ipv6Only: boolean): Promise<Probe> {
+  if (isPipe(address)) return probePath(address.text);
   return address.port === 0
-    ? findPort(address.ip)
-    : tryListening({ host: address.ip, port: address.port, exclusive: true });
+    ? findPort(address.ip, ipv6Only)
+    : tryListening({ host: address.ip, port: address.port, ipv6Only, exclusive: true });
+}
+
+async function probePath(text: string): Promise<Probe> {
+  const probe = await tryListening({ path: new UnixPath(text).bind });
+  // libuv says EACCES for both (uv_pipe_bind2).
+  const noFolder = probe.error === bindErrors['EACCES'] && !existsSync(path.dirname(text));
+  return noFolder ? { port: 0, error: bindErrors['ENOENT'] } : probe;
 }
 
 /** Below the range that kernels take ports of outgoing connections from. */
@@ -32,13 +41,13 @@ let candidate = (process.pid * 61) % portCount;
  * Until workers listen nobody holds a port that was found: one of the kernel's own would sooner or later go to a connection, or
  * to another process that asks for any port, and SO_REUSEPORT would let both have it.
  */
-async function findPort(host: string): Promise<Probe> {
+async function findPort(host: string, ipv6Only: boolean): Promise<Probe> {
   for (let tries = 0; tries < portCount; tries++) {
     candidate = (candidate + 1) % portCount;
-    const probe = await tryListening({ host, port: lowestPort + candidate, exclusive: true });
+    const probe = await tryListening({ host, port: lowestPort + candidate, ipv6Only, exclusive: true });
     if (probe.error === '' || probe.error !== bindErrors['EADDRINUSE']) return probe;
   }
-  return tryListening({ host, port: 0, exclusive: true });
+  return tryListening({ host, port: 0, ipv6Only, exclusive: true });
 }
 
 function tryListening(options: ListenOptions): Promise<Probe> {

@@ -151,6 +151,12 @@ const v2Rows: readonly (readonly [what: string, type: string, before: string, af
     { name: 'envoy.filters.http.router', typed_config: { '@type': url('filters.http.router.v3.Router') } },
   ],
   [
+    'a filter whose configuration is empty',
+    types.httpFilter,
+    'name: envoy.filters.http.router\ntyped_config: {}',
+    { name: 'envoy.filters.http.router', typed_config: { '@type': url('filters.http.router.v3.Router') } },
+  ],
+  [
     'v2 type URLs',
     types.filter,
     `name: x\ntyped_config: { '@type': type.googleapis.com/envoy.config.filter.network.tcp_proxy.v2.TcpProxy, stat_prefix: t }`,
@@ -386,6 +392,19 @@ test('v2: a control plane whose version is not told speaks v2, in a v3 file v3',
   assert.equal(v2.warnings.length, 2);
   const v3 = upgrade(`${source}static_resources: { clusters: [{ name: c }] }`);
   assert.equal(v3.value.dynamic_resources.cds_config.api_config_source.transport_api_version, undefined);
+});
+
+test('v1: http_codec_options, before there were http2_settings', () => {
+  const cluster = (options: string) =>
+    upgrade(`listeners: []
+cluster_manager: { clusters: [{ name: a, connect_timeout_ms: 1, type: static, lb_type: random, features: http2, ${options} }] }`);
+  const key = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+  const { value, errors } = cluster('http_codec_options: no_compression');
+  assert.deepEqual(errors, []);
+  assert.deepEqual(value.static_resources.clusters[0].typed_extension_protocol_options[key].explicit_http_config, {
+    http2_protocol_options: { hpack_table_size: 0 },
+  });
+  assert.match(cluster('http_codec_options: zip').errors[0], /unknown http codec option 'zip'/);
 });
 
 test('what cannot be converted is an error at its place', () => {

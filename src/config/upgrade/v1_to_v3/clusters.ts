@@ -118,7 +118,7 @@ function convertDns(section: Section, kind: string): void {
 function convertProtocol(section: Section): void {
   const { context } = section;
   const features = section.take('features');
-  const settings = section.take('http2_settings');
+  const settings = takeHttp2Settings(section);
   const most = section.take('max_requests_per_connection');
   const options = new Fields(map({}, features ?? most ?? section.node));
   options.put(
@@ -133,7 +133,7 @@ function convertProtocol(section: Section): void {
   const unknown = wanted.filter((each) => each !== '' && each !== 'http2');
   if (unknown.length > 0) context.error(features!.value, `unknown feature '${unknown[0]}'`, 'expected http2');
   if (wanted.includes('http2')) {
-    const http2 = settings === undefined ? map({}, features!) : http2Settings(settings, context);
+    const http2 = settings === undefined ? map({}, features!) : settings.options;
     options.put('explicit_http_config', map({ http2_protocol_options: http2 }, features!), features!);
   } else if (most !== undefined) {
     options.put('explicit_http_config', map({ http_protocol_options: map({}, most) }, most), most);
@@ -144,7 +144,23 @@ function convertProtocol(section: Section): void {
   section.put('typed_extension_protocol_options', map({ [key]: options.done() }, from), from);
 }
 
-export function http2Settings(entry: MapEntry, context: UpgradeContext): MapNode {
+/** `http2_settings`, or the one option there was before them: `http_codec_options: no_compression`. */
+export function takeHttp2Settings(
+  section: Section,
+): { readonly options: MapNode; readonly from: MapEntry } | undefined {
+  const { context } = section;
+  const from = section.take('http2_settings');
+  const older = section.take('http_codec_options');
+  if (from !== undefined) return { options: http2Settings(from, context), from };
+  const option = textOf(older?.value) ?? '';
+  if (older === undefined || option === '') return undefined;
+  if (option !== 'no_compression') {
+    context.error(older.value, `unknown http codec option '${option}'`, 'expected no_compression');
+  }
+  return { options: map({ hpack_table_size: scalar(0, older.value) }, older), from: older };
+}
+
+function http2Settings(entry: MapEntry, context: UpgradeContext): MapNode {
   const section = sectionOf(entry.value, 'v1 http2_settings', context);
   if (section === undefined) return map({}, entry);
   section.fields(

@@ -2,7 +2,7 @@
 import type { MapEntry, MapNode, SourceNode } from '../../source_tree.ts';
 import { itemsOf, list, map, textOf } from '../edit.ts';
 import { convertAccessLogs } from './access_log.ts';
-import { http2Settings, restSource } from './clusters.ts';
+import { restSource, takeHttp2Settings } from './clusters.ts';
 import { convertFilter } from './listeners.ts';
 import { convertRouteConfig } from './routes.ts';
 import { type Section, seconds, sectionsOf } from './section.ts';
@@ -71,8 +71,8 @@ function convertCodecSettings(section: Section): void {
     http1.fields('allow_absolute_url');
     section.out.put('http_protocol_options', http1.done(), http1.node);
   }
-  const http2 = section.take('http2_settings');
-  if (http2 !== undefined) section.put('http2_protocol_options', http2Settings(http2, section.context), http2);
+  const http2 = takeHttp2Settings(section);
+  if (http2 !== undefined) section.put('http2_protocol_options', http2.options, http2.from);
 }
 
 /** `["Subject", "SAN"]` */

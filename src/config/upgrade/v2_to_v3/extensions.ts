@@ -23,15 +23,18 @@ function upgradeExtension(category: Category): Rule {
       if (known === undefined || findMessageType(known.type) === undefined) unknown(config, text, context);
       else become(fields, config, 'typed_config', typed(config, known, category, context), context);
     } else if (known !== undefined && isBare(fields) && findMessageType(known.type) !== undefined) {
+      fields.take('typed_config');
       const entry = fields.put('typed_config', map({ '@type': `type.googleapis.com/${known.type}` }, name!), name!);
       context.changes.comment(entry, 'was left out: the name was enough once');
     }
   };
 }
 
-/** Nothing but its name: it needed no configuration as long as extensions were found by name. */
+/** Nothing but its name, or `{}`: it needed no configuration as long as extensions were found by name. */
 function isBare(fields: Fields): boolean {
-  return fields.get('typed_config') === undefined && fields.get('config_discovery') === undefined;
+  const config = fields.get('typed_config')?.value;
+  const isEmpty = config === undefined || (config.kind === 'map' && config.entries.length === 0);
+  return isEmpty && fields.get('config_discovery') === undefined;
 }
 
 function unknown(config: MapEntry, name: string, { report }: UpgradeContext): void {

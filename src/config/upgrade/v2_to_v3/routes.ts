@@ -69,7 +69,9 @@ function upgradePerFilter(fields: Fields, context: UpgradeContext): void {
 }
 
 function upgradeAction(fields: Fields, context: UpgradeContext): void {
-  rename(fields, 'host_rewrite', 'host_rewrite_literal', context);
+  // Since 1.40 v3 has a field of this name, which takes operators.
+  if (!(fields.text('host_rewrite') ?? '').includes('%'))
+    rename(fields, 'host_rewrite', 'host_rewrite_literal', context);
   rename(fields, 'auto_host_rewrite_header', 'host_rewrite_header', context);
   rename(fields, 'request_mirror_policy', 'request_mirror_policies', context);
   const websocket = fields.take('use_websocket');
