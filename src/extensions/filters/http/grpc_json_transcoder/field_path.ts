@@ -23,7 +23,7 @@ export function resolveFieldPath(type: DescMessage, names: readonly string[]): D
     if (field === undefined) return `Could not find field "${names[i]}" in the type "${current.typeName}".`;
     path.push(field);
     if (i === names.length - 1) break;
-    if (field.fieldKind !== 'message')
+    if (field.message === undefined || field.fieldKind === 'map')
       return `Encountered a non-leaf field "${names[i]}" that is not a message while parsing a field path`;
     current = field.message;
   }

@@ -184,8 +184,9 @@ class JsonTranscoderFilter implements StreamFilter {
   }
 
   encodeTrailers(trailers: HeaderMap): TrailersStatus {
-    if (this.method !== undefined && this.responseHead !== undefined) this.endResponse(trailers);
-    return TrailersStatus.Continue;
+    if (this.method === undefined || this.responseHead === undefined) return TrailersStatus.Continue;
+    this.endResponse(trailers);
+    return this.method === undefined ? TrailersStatus.StopIteration : TrailersStatus.Continue;
   }
 
   onDestroy(): void {
@@ -222,7 +223,7 @@ class JsonTranscoderFilter implements StreamFilter {
     if (!this.response!.failed) return false;
     this.stop();
     if (this.response!.contentType !== undefined) this.encoder.resetStream(failed);
-    else this.encoder.sendLocalReply(502, 'unexpected EOF', `${failed}{INVALID_ARGUMENT}`);
+    else this.encoder.sendLocalReply(502, this.response!.failure, `${failed}{INVALID_ARGUMENT}`);
     return true;
   }
 
@@ -256,6 +257,7 @@ class JsonTranscoderFilter implements StreamFilter {
     const status = text === undefined ? undefined : parseGrpcStatus(text);
     if (status !== undefined && this.convertStatus(status, last, head, trailersOnly)) return;
     response!.finish();
+    if (!method!.serverStreaming && this.refuseResponse()) return;
     const rest = response!.take();
     if (rest !== undefined) this.encoder.addEncodedData(rest);
     if (method!.serverStreaming && !trailersOnly) return;

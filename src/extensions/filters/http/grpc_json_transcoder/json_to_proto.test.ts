@@ -122,7 +122,8 @@ test('what is wrong is told as Envoy tells it', () => {
     '{"id":1e30}': 'id: invalid value 1e30 for type TYPE_INT64',
     '{"genre":"NOPE"}': 'genre: invalid value "NOPE" for type type.googleapis.com/bookstore.v1.Genre',
     '{"books":[{"cents":true}]}': 'books.cents: invalid value true for type TYPE_INT32',
-    '{"books":[{"cents":1,"note":"n"}]}': "books: oneof field 'price' is already set. Cannot set 'note'",
+    '{"books":[{"cents":1,"note":"n"}]}':
+      "books: invalid value oneof field 'price' is already set. Cannot set 'note' for type oneof",
     '{"theme":["a"]}': ': Proto field is not repeating, cannot start list.',
     '{"theme":"a"}x': `Parsing terminated before end of input.\n{"theme":"a"}x\n${' '.repeat(13)}^`,
     '{"theme":': 'Unexpected end of string. Expected a value.\n\n^',

@@ -83,9 +83,7 @@ class MessageWriter {
 
   private root(type: DescMessage, body: JsonNode, bindings: BindingTree): void {
     if (body.kind === 'object') this.object(type, body, bindings);
-    else if (body.kind === 'list') this.fail(': Root element must be a message.');
-    else if (body.kind !== 'null') this.fail(`: Root element must be a message.`);
-    else this.weave(bindings);
+    else this.fail(': Root element must be a message.');
   }
 
   private object(type: DescMessage, node: JsonNode & { kind: 'object' }, bindings: BindingTree | undefined): void {
@@ -94,17 +92,17 @@ class MessageWriter {
       const field = findField(type, key);
       // Fields that the service does not know are no fault of the client.
       if (field === undefined) continue;
-      if (value.kind !== 'null') this.checkOneof(field, oneofs);
+      if (value.kind !== 'null') this.checkOneof(field, key, oneofs);
       this.field(field, value, bindings);
     }
     if (bindings !== undefined) this.weave(bindings);
   }
 
-  private checkOneof(field: DescField, seen: Set<string>): void {
-    const { oneof } = field;
+  private checkOneof({ oneof }: DescField, key: string, seen: Set<string>): void {
     if (oneof === undefined) return;
     if (seen.has(oneof.name)) {
-      this.fail(`${this.location}: oneof field '${oneof.name}' is already set. Cannot set '${field.name}'`);
+      const reason = `oneof field '${oneof.name}' is already set. Cannot set '${key}'`;
+      this.fail(`${this.location}: invalid value ${reason} for type oneof`);
     }
     seen.add(oneof.name);
   }
@@ -125,7 +123,7 @@ class MessageWriter {
 
   private single(field: DescField, node: JsonNode, bindings: BindingTree | undefined): void {
     if (field.message !== undefined) this.messageValue(field, field.message, node, bindings);
-    else if (node.kind === 'object') this.fail(`${this.location}: Starting an object on a scalar field`);
+    else if (node.kind === 'object') this.notScalar(field);
     else if (node.kind === 'list') this.notRepeated();
     else if (field.enum !== undefined) this.enumValue(field.number, field.enum, node as ScalarNode);
     else this.scalar(field.number, field.scalar!, node as ScalarNode);
@@ -241,6 +239,11 @@ class MessageWriter {
 
   private notRepeated(): never {
     return this.fail(`${this.path.slice(0, -1).join('.')}: Proto field is not repeating, cannot start list.`);
+  }
+
+  private notScalar({ jsonName }: DescField): never {
+    const around = this.path.slice(0, -1).join('.');
+    return this.fail(`${around}: invalid value Starting an object on a scalar field for type ${jsonName}`);
   }
 
   private get location(): string {

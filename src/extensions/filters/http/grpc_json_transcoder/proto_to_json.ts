@@ -1,6 +1,8 @@
 /** Writes messages as JSON, as protobuf's own printer does. */
 import { type DescMessage, fromBinary, type JsonValue, type Registry, toJson } from '@bufbuild/protobuf';
+import { reflect } from '@bufbuild/protobuf/reflect';
 import type { envoy } from '../../../../api/envoy_types.ts';
+import { hasFractions, jsonText, spellFloats } from './json_numbers.ts';
 
 type Options = envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder_PrintOptions;
 
@@ -21,23 +23,28 @@ export class JsonPrinter {
   print(type: DescMessage, bytes: Uint8Array): string | undefined {
     const { options, registry } = this;
     try {
-      const json = toJson(type, fromBinary(type, bytes), {
+      const message = fromBinary(type, bytes);
+      const fractions = hasFractions(type);
+      if (fractions) spellFloats(reflect(type, message));
+      const json = toJson(type, message, {
         registry,
         alwaysEmitImplicit: options?.alwaysPrintPrimitiveFields ?? false,
         enumAsInteger: options?.alwaysPrintEnumsAsInts ?? false,
         useProtoFieldName: options?.preserveProtoFieldNames ?? false,
       });
-      return this.write(json);
+      return this.write(json, fractions);
     } catch {
       return undefined;
     }
   }
 
-  private write(json: JsonValue): string {
+  private write(json: JsonValue, fractions: boolean): string {
     const pretty = this.options?.addWhitespace === true;
     const indent = pretty ? 1 : undefined;
     let text = JSON.stringify(json, null, indent);
-    if (text.includes('"@type":')) text = JSON.stringify(json, typeFirst, indent);
+    const hasAny = text.includes('"@type":');
+    if (fractions) text = jsonText(hasAny ? (JSON.parse(JSON.stringify(json, typeFirst)) as JsonValue) : json, pretty);
+    else if (hasAny) text = JSON.stringify(json, typeFirst, indent);
     if (pretty) text += '\n';
     return text.replace(escaped, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
   }

@@ -4,9 +4,11 @@ import { readHttpBody } from './http_body.ts';
 import type { TranscodedMethod } from './methods.ts';
 import type { TranscoderConfig } from './transcoder_config.ts';
 
+const unreadable = 'unexpected EOF';
+
 export class ResponseTranslator {
-  /** The host sent what cannot be read. */
-  failed = false;
+  /** What cannot be read of what the host sent; empty: nothing. */
+  failure = '';
   /** Of the first google.api.HttpBody. */
   contentType: string | undefined;
   private readonly method: TranscodedMethod;
@@ -24,6 +26,10 @@ export class ResponseTranslator {
     this.reader = new MessageReader(limit);
   }
 
+  get failed(): boolean {
+    return this.failure !== '';
+  }
+
   /** Bytes that wait to be taken. */
   get waiting(): number {
     return this.madeBytes;
@@ -31,13 +37,14 @@ export class ResponseTranslator {
 
   /** False when a message is too long. */
   push(bytes: Uint8Array, start: number, end: number): boolean {
-    return this.reader.push(bytes, (message) => this.translate(message), start, end);
+    return this.reader.push(bytes, (message, flags) => this.translate(message, flags), start, end);
   }
 
   /** No message follows: what closes the list. */
   finish(): void {
     if (this.finished) return;
     this.finished = true;
+    if (this.reader.partial) this.failure ||= 'Incomplete gRPC frame';
     const { serverStreaming, responseHttpBody } = this.method;
     if (responseHttpBody !== undefined || !serverStreaming || this.config.streamForm !== 'list') return;
     this.add(Buffer.from(this.messages === 0 ? '[]' : ']'));
@@ -49,8 +56,12 @@ export class ResponseTranslator {
     return Buffer.concat(this.made.splice(0));
   }
 
-  private translate(message: Uint8Array): void {
+  private translate(message: Uint8Array, flags: number): void {
     if (this.failed) return;
+    if (flags !== 0) {
+      this.failure = `Unsupported gRPC frame flag: ${flags}`;
+      return;
+    }
     if (this.method.responseHttpBody !== undefined) this.unwrap(message);
     else this.print(message);
   }
@@ -58,7 +69,7 @@ export class ResponseTranslator {
   private unwrap(message: Uint8Array): void {
     const body = readHttpBody(this.method.responseHttpBody!, message);
     if (body === undefined) {
-      this.failed = true;
+      this.failure = unreadable;
       return;
     }
     this.contentType ??= body.contentType;
@@ -66,9 +77,11 @@ export class ResponseTranslator {
   }
 
   private print(message: Uint8Array): void {
+    // Where one message is due the first one is it.
+    if (this.messages > 0 && !this.method.serverStreaming) return;
     const json = this.config.printer.print(this.method.output, message);
     if (json === undefined) {
-      this.failed = true;
+      this.failure = unreadable;
       return;
     }
     this.messages++;

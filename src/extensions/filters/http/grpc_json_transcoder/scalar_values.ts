@@ -59,7 +59,10 @@ export function enumValue(type: DescEnum, node: ScalarNode, anyCase: boolean): n
     if (named !== undefined) return named.number;
   }
   const number = integerOf(node, ...ranges[ScalarType.INT32]);
-  return number === undefined ? undefined : Number(number);
+  if (number === undefined) return undefined;
+  // A number may be of a value that came later; a text names one that there is.
+  if (node.kind === 'string' && !type.values.some((value) => value.number === Number(number))) return undefined;
+  return Number(number);
 }
 
 export function writeScalar(

@@ -14,6 +14,14 @@ const wrapperTypes: { readonly [name: string]: ScalarType } = {
   StringValue: ScalarType.STRING,
   BytesValue: ScalarType.BYTES,
 };
+/** Those that are written as text, by what the messages of errors call them. */
+const textTypes: { readonly [name: string]: string | undefined } = {
+  Timestamp: 'timestamp',
+  Duration: 'duration',
+  FieldMask: 'field mask',
+};
+/** Seconds: some ten thousand years. */
+const longestDuration = 315_576_000_000n;
 const wrapperWireTypes: { readonly [name: string]: WireType } = {
   DoubleValue: WireType.Bit64,
   FloatValue: WireType.Bit32,
@@ -33,7 +41,10 @@ export function wellKnownFields(type: DescMessage, node: ScalarNode): Uint8Array
     writeScalar(writer.tag(1, wrapperWireTypes[name] ?? WireType.Varint), wrapped, value);
     return writer.finish();
   }
-  if (node.kind !== 'string') return undefined;
+  const textual = textTypes[name];
+  if (node.kind !== 'string') {
+    return textual === undefined ? undefined : `Invalid data type for ${textual}, value is ${node.text}`;
+  }
   if (name === 'Timestamp') return timestamp(node.value);
   if (name === 'Duration') return duration(node.value);
   return name === 'FieldMask' ? fieldMask(node.value) : undefined;
@@ -41,16 +52,18 @@ export function wellKnownFields(type: DescMessage, node: ScalarNode): Uint8Array
 
 function timestamp(text: string): Uint8Array | string {
   const parts = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text);
+  if (/^\d{5,}-/.test(text)) return 'Timestamp value exceeds limits';
   if (parts === null) return "Illegal timestamp format; timestamps must end with 'Z' or have a valid timezone offset.";
   const milliseconds = Date.parse(`${parts[1]}${parts[3]}`);
-  if (Number.isNaN(milliseconds)) return 'Invalid time format';
+  if (Number.isNaN(milliseconds)) return 'Invalid time format: Failed to parse input';
   return secondsAndNanos(BigInt(milliseconds / 1000), nanosOf(parts[2]));
 }
 
 function duration(text: string): Uint8Array | string {
   if (!text.endsWith('s')) return "Illegal duration format; duration must end with 's'";
-  const parts = /^(-?)(\d{1,12})(?:\.(\d{1,9}))?s$/.exec(text);
+  const parts = /^([+-]?)(\d{1,18})(?:\.(\d+))?s$/.exec(text);
   if (parts === null) return 'Invalid duration format, failed to parse seconds';
+  if (BigInt(parts[2]) > longestDuration || (parts[3] ?? '').length > 9) return 'Duration value exceeds limits';
   const sign = parts[1] === '-' ? -1 : 1;
   return secondsAndNanos(BigInt(sign) * BigInt(parts[2]), sign * nanosOf(parts[3]));
 }
