@@ -38,5 +38,5 @@ function ports(): Record<string, number> {
 }
 
 function statistics(): Record<string, number> {
-  return Object.fromEntries(proxy.server.stats.values().map(({ name, value }) => [name, value]));
+  return Object.fromEntries(proxy.server.stats.values().map(({ name, value }) => [name, Number(value)]));
 }

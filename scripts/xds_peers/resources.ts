@@ -19,7 +19,12 @@ export function source(transport: Transport, more: Json = {}): Json {
 }
 
 /** CDS and LDS by the transport; `clusters` are static ones beside those of the control plane. */
-export function bootstrapFor(transport: Transport, plane: GoPlane, more: Json = {}, clusters: Json[] = []): Json {
+export function bootstrapFor(
+  transport: Transport,
+  plane: Pick<GoPlane, 'grpc' | 'rest'>,
+  more: Json = {},
+  clusters: Json[] = [],
+): Json {
   const service = {
     envoy_grpc: {
       cluster_name: 'xds',

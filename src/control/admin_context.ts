@@ -19,6 +19,7 @@ import type {
 import type { ClusterEntry } from './cluster_entry.ts';
 import { healthFlagNames } from './known_hosts.ts';
 import type { KnownListener } from './listener_set.ts';
+import { liveAssignment } from './live_assignment.ts';
 import type { RuntimeLayers } from './runtime_layers.ts';
 import { loadedCertificates } from './secrets/loaded_certificates.ts';
 import type { Server } from './server.ts';
@@ -42,7 +43,7 @@ export class ServerAdminContext implements AdminContext {
     return this.server.options.commandLineOptions;
   }
   get node(): envoy.config.core.v3.Node {
-    return this.server.node;
+    return this.server.discovery.node;
   }
   get bootstrap(): envoy.config.bootstrap.v3.Bootstrap {
     return this.server.bootstrap;
@@ -158,17 +159,20 @@ export class ServerAdminContext implements AdminContext {
   }
 }
 
-function clusterResources(
-  { message, assignment, source, updatedAt }: ClusterEntry,
-  warming: boolean,
-): ConfigResource[] {
+function clusterResources(entry: ClusterEntry, warming: boolean): ConfigResource[] {
+  const { message, source, updatedAt } = entry;
   const { name } = message;
   const version = source.dynamic ? { version: source.version } : {};
-  const about = { name, lastUpdated: updatedAt, ...(warming ? { warming } : {}) };
-  return [
-    { type: resourceType.cluster, message, ...about, ...version },
-    ...(warming ? [] : [{ type: resourceType.endpoints, message: assignment, ...about, ...version }]),
-  ];
+  const about = { lastUpdated: updatedAt, ...(warming ? { warming } : {}), ...version };
+  const cluster = { type: resourceType.cluster, name, message, ...about };
+  if (warming) return [cluster];
+  return [cluster, { type: resourceType.endpoints, ...about, ...endpointsOf(entry) }];
+}
+
+/** Put together only where somebody asks for it. */
+function endpointsOf(entry: ClusterEntry): Pick<ConfigResource, 'name' | 'message'> {
+  const { name, edsClusterConfig } = entry.message;
+  return { name: edsClusterConfig?.serviceName || name, message: () => liveAssignment(entry) };
 }
 
 function listenerResource({ name, message, source, updatedAt }: KnownListener, warming: boolean): ConfigResource {

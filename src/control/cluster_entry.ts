@@ -4,14 +4,17 @@ import { create } from '@bufbuild/protobuf';
 import { Cluster_DiscoveryType } from '../api/enums.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { type AnyMessage, messageType } from '../api/registry.ts';
+import { discoveryType } from '../common/discovery_type.ts';
+import { Slices } from '../common/slices.ts';
 import { CLUSTER } from '../common/stats/layouts.ts';
-import { checkResource, reasonsOf } from '../config/check_resource.ts';
+import { checkResourceInSlices, reasonsOf } from '../config/check_resource.ts';
 import type { ResolverOf } from '../dns/choose_resolver.ts';
 import { type DnsCluster, dnsCluster } from '../dns/dns_cluster.ts';
 import { dnsSettings } from '../dns/dns_settings.ts';
 import type { HealthChecker } from '../health/health_checker.ts';
 import { HealthFlag, HostWord, healthOfFlags, hostBase, isExcluded } from '../snapshot/layout.ts';
 import type { SnapshotPublisher } from '../snapshot/publisher.ts';
+import { sliceTime } from '../xds/decode.ts';
 import type { DecodedResource, Rejection, Subscription, SubscriptionFactory } from '../xds/subscription.ts';
 import { type KnownHost, knownHosts, memberKey, memberKeys } from './known_hosts.ts';
 import type { HeldSecrets } from './secrets/secret_set.ts';
@@ -95,7 +98,7 @@ export class ClusterEntry {
     const { message, parts } = this;
     this.health = message.healthChecks.length === 0 ? undefined : parts.health(message, () => this.onHealthChanged());
     if (dnsSettings(message) !== undefined) this.resolve();
-    else if (message.clusterDiscoveryType.value === Cluster_DiscoveryType.EDS) this.subscribe();
+    else if (discoveryType(message) === Cluster_DiscoveryType.EDS) this.subscribe();
     else {
       this.setHosts(message.loadAssignment ?? this.assignment);
       this.hostsKnown.resolve();
@@ -142,6 +145,7 @@ export class ClusterEntry {
   /** Gauges of its hosts, after their number or their health changed. */
   countMembers(): void {
     const { stats, message } = this;
+    if (this.hosts.length === 0 && stats[CLUSTER.slot.membership_change] === 0) return;
     const { slot } = CLUSTER;
     const flags = this.healthFlags();
     stats[slot.membership_total] = this.hosts.length;
@@ -149,7 +153,7 @@ export class ClusterEntry {
     stats[slot.membership_degraded] = flags.filter((each) => healthOfFlags(each) === 'degraded').length;
     stats[slot.membership_excluded] = flags.filter(isExcluded).length;
     // Envoy keeps it for clusters whose hosts come and go.
-    if (message.clusterDiscoveryType.value !== Cluster_DiscoveryType.STATIC && !this.logical) {
+    if (discoveryType(message) !== Cluster_DiscoveryType.STATIC && !this.logical) {
       stats[slot.max_host_weight] = this.hosts.reduce((most, host) => Math.max(most, host.weight), 0);
     }
   }
@@ -176,6 +180,7 @@ export class ClusterEntry {
       onReady: () => this.hostsKnown.resolve(),
       count: (stat) => {
         stats[CLUSTER.slot[stat]]++;
+        if (stat === 'update_no_rebuild') this.countMatches();
       },
     });
   }
@@ -199,7 +204,7 @@ export class ClusterEntry {
     this.eds.start(new Set([service]));
   }
 
-  private take(resources: readonly DecodedResource[], service: string): Rejection[] {
+  private async take(resources: readonly DecodedResource[], service: string): Promise<Rejection[]> {
     const resource = resources.find(({ name }) => name === service);
     if (resource === undefined) {
       this.stats[CLUSTER.slot.update_empty]++;
@@ -208,9 +213,11 @@ export class ClusterEntry {
     }
     if (resource.message === this.lastTaken) {
       this.stats[CLUSTER.slot.update_no_rebuild]++;
+      this.countMatches();
       return [];
     }
-    const diagnostics = checkResource(resource.message as AnyMessage, noClusters);
+    const slices = new Slices(sliceTime);
+    const diagnostics = await checkResourceInSlices(resource.message as AnyMessage, noClusters, slices);
     if (diagnostics.errors.length > 0) return [{ resource: service, reason: reasonsOf(diagnostics) }];
     this.lastTaken = resource.message;
     this.setHosts(resource.message as unknown as Assignment);
@@ -241,6 +248,11 @@ export class ClusterEntry {
     if (this.active) this.parts.onHealthChange(this.message.name);
   }
 
+  /** Envoy finds the transport socket of each host anew with every update, changed or not. */
+  private countMatches(): void {
+    if (this.hosts.length > 0) this.stats[CLUSTER.slot['default.total_match_count']] += this.hosts.length;
+  }
+
   private setHosts(assignment: Assignment): void {
     if (this.stopped) return;
     const { stats, parts } = this;
@@ -253,16 +265,23 @@ export class ClusterEntry {
     const before = memberKeys(this.hosts);
     this.assignment = named;
     this.hosts = knownHosts(named, this.logical);
+    this.countMatches();
     if (this.active) parts.publisher.setEndpoints(named, this.logical);
     else parts.publisher.reserveEndpoints(named, this.logical);
     this.markStaying();
     this.checkHosts();
     const after = memberKeys(this.hosts);
-    if (after.size !== before.size || [...after].some((key) => !before.has(key)))
-      stats[CLUSTER.slot.membership_change]++;
+    const changed = changedPriorities(before, after);
+    if (changed > 0) stats[CLUSTER.slot.membership_change] += changed;
     this.countMembers();
     if (this.active) parts.onChange();
   }
+}
+
+/** Each priority that hosts came to or went from is a change of its own. */
+function changedPriorities(before: ReadonlySet<string>, after: ReadonlySet<string>): number {
+  const moved = [...before].filter((key) => !after.has(key)).concat([...after].filter((key) => !before.has(key)));
+  return new Set(moved.map((key) => key.slice(0, key.indexOf('/')))).size;
 }
 
 function hasFailed(flags: number): boolean {

@@ -1,10 +1,15 @@
 /** Where control planes are: the hosts of their clusters, as the main thread connects to them. */
+import type { envoy } from '../api/envoy_types.ts';
+import { unpackAny } from '../api/registry.ts';
 import { durationMs } from '../common/duration.ts';
+import { compileKeepalive } from '../common/http2_keepalive.ts';
 import { healthOfFlags } from '../snapshot/layout.ts';
 import type { ControlPlaneHost, ControlPlanes } from '../xds/control_plane.ts';
 import type { ClusterSet } from './cluster_set.ts';
 import { controlPlaneTls } from './secrets/control_plane_tls.ts';
 import type { SecretSet } from './secrets/secret_set.ts';
+
+type ClusterMessage = envoy.config.cluster.v3.Cluster;
 
 /** Envoy's default, milliseconds. */
 const defaultConnectTimeout = 5000;
@@ -31,6 +36,28 @@ export class ClusterPlanes implements ControlPlanes {
     const connectTimeout = durationMs(cluster.message.connectTimeout) ?? defaultConnectTimeout;
     const { address, hostname } = hosts[turn % hosts.length];
     const tls = controlPlaneTls(cluster.message, hostname, (ref) => this.secrets.contentOf(ref));
-    return { address, tls, connectTimeout, stats: cluster.stats };
+    return { address, tls, connectTimeout, stats: cluster.stats, ...keepalives(cluster.message) };
   }
+}
+
+const httpOptionsType = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+/** Seconds; Linux' own where the message leaves it open: tcp(7). */
+const defaultTcpKeepalive = 7200;
+
+function keepalives(message: ClusterMessage): Pick<ControlPlaneHost, 'keepalive' | 'tcpKeepalive'> {
+  const found = compileKeepalive(http2Options(message)?.connectionKeepalive);
+  const tcp = message.upstreamConnectionOptions?.tcpKeepalive;
+  return {
+    keepalive: found === undefined || found.interval === 0 ? undefined : found,
+    tcpKeepalive: tcp === undefined ? undefined : (tcp.keepaliveTime ?? defaultTcpKeepalive) * 1000,
+  };
+}
+
+function http2Options(message: ClusterMessage): envoy.config.core.v3.Http2ProtocolOptions | undefined {
+  const any = message.typedExtensionProtocolOptions[httpOptionsType];
+  if (any === undefined) return message.http2ProtocolOptions;
+  const { case: kind, value } = unpackAny(any, httpOptionsType).upstreamProtocolOptions;
+  if (kind === 'autoConfig' || kind === 'useDownstreamProtocolConfig') return value.http2ProtocolOptions;
+  const { case: protocol, value: chosen } = value?.protocolConfig ?? { case: undefined };
+  return protocol === 'http2ProtocolOptions' ? chosen : undefined;
 }

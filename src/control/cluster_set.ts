@@ -2,6 +2,7 @@
 import { Cluster_DiscoveryType } from '../api/enums.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { encode } from '../api/registry.ts';
+import { discoveryType } from '../common/discovery_type.ts';
 import type { Runtime } from '../common/runtime.ts';
 import { namesOfClusters } from '../common/stats/cluster_names.ts';
 import { CLUSTER, CLUSTER_MANAGER, DNS_CARES } from '../common/stats/layouts.ts';
@@ -22,6 +23,8 @@ export interface ClusterSetParts {
   readonly publisher: SnapshotPublisher;
   readonly resolver: DnsResolver;
   readonly stats: StatsStore;
+  /** A counter as all threads have it by now. */
+  readonly counted: (name: string) => number;
   /** Statistics that are texts, by name. */
   readonly texts: Map<string, string>;
   readonly words: Int32Array;
@@ -43,12 +46,7 @@ interface Place {
   settled?: Promise<void>;
 }
 
-const clusterHistograms = [
-  'upstream_cx_connect_ms',
-  'upstream_cx_length_ms',
-  'upstream_rq_per_cx',
-  'upstream_rq_time',
-] as const;
+const clusterHistograms = ['upstream_cx_connect_ms', 'upstream_cx_length_ms', 'upstream_rq_per_cx'] as const;
 
 export class ClusterSet {
   private readonly parts: ClusterSetParts;
@@ -65,7 +63,7 @@ export class ClusterSet {
     this.parts = parts;
     const { stats, words, resolver, bootstrap } = parts;
     this.managerStats = stats.block(CLUSTER_MANAGER, 'cluster_manager.');
-    this.gauges = new BreakerGauges(stats, words, parts.runtime);
+    this.gauges = new BreakerGauges(stats, words, parts.runtime, parts.counted);
     this.entryParts = {
       publisher: parts.publisher,
       words,
@@ -84,7 +82,7 @@ export class ClusterSet {
    */
   async start(messages: readonly ClusterMessage[]): Promise<void> {
     const source = { dynamic: false, version: '' };
-    const isEds = (message: ClusterMessage) => message.clusterDiscoveryType.value === Cluster_DiscoveryType.EDS;
+    const isEds = (message: ClusterMessage) => discoveryType(message) === Cluster_DiscoveryType.EDS;
     await Promise.all(messages.filter((each) => !isEds(each)).map((message) => this.apply(message, source)));
     await Promise.all(messages.filter(isEds).map((message) => this.apply(message, source)));
   }

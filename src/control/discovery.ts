@@ -36,10 +36,15 @@ export interface DiscoveryParts {
 const clusterType = 'envoy.config.cluster.v3.Cluster';
 const listenerType = 'envoy.config.listener.v3.Listener';
 
+/** What Envoy tells the server of its load reports that it can do. */
+const reportFeatures = ['envoy.lrs.supports_send_all_clusters'];
+
 export class Discovery {
   readonly subscriptions: SubscriptionFactory;
   readonly failures = new FailedUpdates();
   readonly onDemand: OnDemandClusters;
+  /** As control planes are told it. */
+  readonly node: DiscoveryParts['node'];
   private readonly parts: DiscoveryParts;
   private readonly xds: XdsSubscriptions;
   private readonly running: Subscription[] = [];
@@ -49,10 +54,11 @@ export class Discovery {
   constructor(parts: DiscoveryParts) {
     this.parts = parts;
     const { bootstrap, node, userAgent, planes, stats, texts } = parts;
+    this.node = nodeForXds(node, userAgent, factories);
     this.xds = new XdsSubscriptions({
       planes,
       stats,
-      node: nodeForXds(node, userAgent, factories),
+      node: this.node,
       ads: bootstrap.dynamicResources?.adsConfig,
       random: Math.random,
       // A cluster that takes the place of one of its name goes on with what that one counted.
@@ -91,6 +97,7 @@ export class Discovery {
         known: () => this.knownToCds(),
         latest: (name) => clusters.latest(name),
       },
+      this.parts.stats,
       resolve,
     );
     this.start(source, clusterType, 'cluster_manager.cds.', discovery);
@@ -128,12 +135,12 @@ export class Discovery {
 
   /** Load reports, where the bootstrap asks for them. */
   startLoadReports(): void {
-    const { bootstrap, planes, stats, node, userAgent } = this.parts;
+    const { bootstrap, planes, stats } = this.parts;
     const config = bootstrap.clusterManager?.loadStatsConfig;
     if (config === undefined) return;
     this.loadReporter = new LoadReporter({
-      channel: channelOf(config, planes),
-      node: nodeForXds(node, userAgent, factories),
+      channel: channelOf(config, planes, stats),
+      node: { ...this.node, clientFeatures: [...this.node.clientFeatures, ...reportFeatures] },
       backOff: new BackOff(),
       stats: stats.block(LOAD_REPORTER, 'load_reporter.'),
       clusters: this.parts.loads,
@@ -143,11 +150,11 @@ export class Discovery {
 
   /** Checks on behalf of a server, where the bootstrap asks for them. */
   startHealthDiscovery(): void {
-    const { bootstrap, planes, stats, node, userAgent, makeChecker } = this.parts;
+    const { bootstrap, planes, stats, makeChecker } = this.parts;
     if (bootstrap.hdsConfig === undefined) return;
     this.healthDiscovery = new HealthDiscovery({
-      channel: channelOf(bootstrap.hdsConfig, planes),
-      node: nodeForXds(node, userAgent, factories),
+      channel: channelOf(bootstrap.hdsConfig, planes, stats),
+      node: this.node,
       backOff: new BackOff(),
       stats: stats.block(HDS_DELEGATE, 'hds_delegate.'),
       makeChecker,

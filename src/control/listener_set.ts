@@ -4,7 +4,7 @@ import { xxhash64 } from '../../native-free/hash/xxhash64.ts';
 import { messagesIn } from '../api/any_types.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { encode, messageType } from '../api/registry.ts';
-import { addressOfMessage, ipAddress } from '../common/address.ts';
+import { addressOfMessage, ipAddress, isIpv6Only } from '../common/address.ts';
 import { discoveredExtensions } from '../common/discovered_extensions.ts';
 import { chainsGone, sameButChains } from '../common/listener_changes.ts';
 import { LISTENER_MANAGER } from '../common/stats/layouts.ts';
@@ -19,6 +19,7 @@ import { probeAddress } from './bind_probe.ts';
 import type { ResourceSource } from './cluster_entry.ts';
 import { DrainingListeners } from './draining_listeners.ts';
 import type { HeldSecrets } from './secrets/secret_set.ts';
+import { staticListeners } from './static_listeners.ts';
 
 type ListenerMessage = envoy.config.listener.v3.Listener;
 type HttpConnectionManager = envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
@@ -95,8 +96,8 @@ export class ListenerSet {
   async start(messages: readonly ListenerMessage[]): Promise<BindError[]> {
     const errors: BindError[] = [];
     const source = { dynamic: false, version: '' };
-    for (let index = 0; index < messages.length; index++) {
-      const reasons = await this.add(messages[index], source);
+    for (const { index, message } of staticListeners(messages).values()) {
+      const reasons = await this.add(message, source);
       for (const reason of reasons) errors.push({ index, reason });
     }
     return errors;
@@ -105,12 +106,14 @@ export class ListenerSet {
   /** Which of these could not listen; nothing changes. Addresses of listeners that are there already are good. */
   async tryBinding(messages: readonly ListenerMessage[]): Promise<BindError[]> {
     const errors: BindError[] = [];
-    for (const [index, message] of messages.entries()) {
+    for (const { index, message } of staticListeners(messages).values()) {
       if (message.bindToPort === false) continue;
       for (const slot of [message, ...message.additionalAddresses]) {
         const asked = addressOfMessage(slot.address);
         if (asked.port === 0 && asked.ip !== '') continue;
-        const { error } = this.own.has(asked.text) ? { error: '' } : await probeAddress(asked);
+        const { error } = this.own.has(asked.text)
+          ? { error: '' }
+          : await probeAddress(asked, isIpv6Only(slot.address));
         if (error !== '') errors.push({ index, reason: `cannot bind '${asked.text}': ${error}` });
       }
     }
@@ -322,7 +325,7 @@ export class ListenerSet {
     }
     const shared = this.parts.restartEpoch > 0 && asked.port !== 0;
     if (listener.bindToPort === false || shared || this.own.has(asked.text)) return asked;
-    const bound = await probeAddress(asked);
+    const bound = await probeAddress(asked, isIpv6Only(message));
     if (bound.error !== '') return `cannot bind '${asked.text}': ${bound.error}`;
     if (message?.address.case !== 'socketAddress') return asked;
     message.address.value.portSpecifier = { case: 'portValue', value: bound.port };

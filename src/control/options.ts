@@ -63,7 +63,6 @@ const NO_EFFECT: readonly (readonly [flag: string, instead: string])[] = [
   ['enable-core-dump', "use the shell's ulimit -c"],
   ['enable-fine-grain-logging', 'use --component-log-level'],
   ['enable-mutex-tracing', 'there are no mutexes to trace'],
-  ['stats-tag', 'stats get no additional tags yet'],
   ['use-dynamic-base-id', 'there is no hot restart, so no base ID'],
 ];
 

@@ -10,6 +10,7 @@ import type { ClusterSet } from './cluster_set.ts';
 import type { ListenerSet } from './listener_set.ts';
 import type { RuntimeLayers } from './runtime_layers.ts';
 import type { SecretSet } from './secrets/secret_set.ts';
+import { listenerName, staticListeners } from './static_listeners.ts';
 
 type Bootstrap = envoy.config.bootstrap.v3.Bootstrap;
 type Cluster = envoy.config.cluster.v3.Cluster;
@@ -117,12 +118,7 @@ export class Reloader {
       onRuntime();
     }
     const changedClusters = this.difference('cluster', clusters.known(), staticClusters(former), staticClusters(next));
-    const changedListeners = this.difference(
-      'listener',
-      listeners.known(),
-      staticListeners(former),
-      staticListeners(next),
-    );
+    const changedListeners = this.difference('listener', listeners.known(), listenersOf(former), listenersOf(next));
     const source = { dynamic: false, version: '' };
     // New clusters are there before a route leads to them, old ones until none does.
     await Promise.all(
@@ -191,13 +187,9 @@ function staticClusters(bootstrap: Bootstrap): Map<string, Cluster> {
   return new Map((bootstrap.staticResources?.clusters ?? []).map((cluster) => [cluster.name, cluster]));
 }
 
-function staticListeners(bootstrap: Bootstrap): Map<string, Listener> {
-  return new Map((bootstrap.staticResources?.listeners ?? []).map((listener) => [listenerName(listener), listener]));
-}
-
-/** As the listeners of the process are told apart. */
-function listenerName(listener: Listener): string {
-  return listener.name || addressOfMessage(listener.address).text;
+function listenersOf(bootstrap: Bootstrap): Map<string, Listener> {
+  const listeners = staticListeners(bootstrap.staticResources?.listeners ?? []);
+  return new Map([...listeners].map(([name, { message }]) => [name, message]));
 }
 
 function summary(kind: string, { added, changed, removed }: Difference<{ name: string }>): string {

@@ -179,7 +179,8 @@ export class RuntimeLayers {
     stats[slot.num_layers] = this.present.length;
     stats[slot.num_keys] = values.size;
     const overridden = layers.some(({ specifier, values: own }) => specifier.case === 'adminLayer' && own!.size > 0);
-    stats[slot.admin_overrides_active] = overridden ? 1 : 0;
+    if (stats[slot.admin_overrides_active] !== Number(overridden))
+      stats[slot.admin_overrides_active] = Number(overridden);
   }
 }
 

@@ -36,12 +36,16 @@ export async function serve(loaded: LoadedBootstrap, options: Options, demo: Dem
 function handleSignals(server: Server): () => void {
   let asked = false;
   const end = (signal: NodeJS.Signals) => {
-    log.warn(`caught ${signal}`);
+    // Envoy's word for it, which scripts look for.
+    log.warn(`caught ${signal === 'SIGTERM' ? 'ENVOY_SIGTERM' : signal}`);
     if (asked) void server.close();
     else void server.drain();
     asked = true;
   };
-  const reopen = () => server.reopenLogs();
+  const reopen = () => {
+    log.info('caught SIGUSR1, reopening access logs');
+    server.reopenLogs();
+  };
   const reload = () => void server.reload();
   process.on('SIGTERM', end);
   process.on('SIGINT', end);

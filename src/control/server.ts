@@ -6,6 +6,7 @@ import { messageType } from '../api/registry.ts';
 import { addressOfMessage } from '../common/address.ts';
 import { durationMs } from '../common/duration.ts';
 import { logger, reopenLog } from '../common/log.ts';
+import { HTTP1 } from '../common/stats/layouts.ts';
 import { ThreadStats } from '../common/stats/store.ts';
 import type { Diagnostic } from '../config/diagnostic.ts';
 import type { LoadedBootstrap } from '../config/load.ts';
@@ -25,7 +26,9 @@ import { AdminServer } from './admin/server.ts';
 import { ServerAdminContext } from './admin_context.ts';
 import { ClusterPlanes } from './cluster_planes.ts';
 import { ClusterSet } from './cluster_set.ts';
+import { mostClients } from './connection_monitor.ts';
 import { Discovery } from './discovery.ts';
+import { endpointStats } from './endpoint_stats.ts';
 import { ListenerDrain } from './listener_drain.ts';
 import { ListenerSet } from './listener_set.ts';
 import { clusterLoads } from './load_source.ts';
@@ -35,9 +38,12 @@ import { RuntimeLayers } from './runtime_layers.ts';
 import { SecretSet } from './secrets/secret_set.ts';
 import { ServerStats } from './server_stats.ts';
 import { StatsMerge } from './stats_merge.ts';
+import { StatsRules } from './stats_rules.ts';
 import { WorkerPool } from './worker_pool.ts';
 
 const log = logger('main');
+const adminLog = logger('admin');
+const configLog = logger('config');
 
 /** Milliseconds between tries for the admin address of the process that is being replaced. */
 const adminRetry = 250;
@@ -56,7 +62,7 @@ export class Server {
   /** As it was loaded last. */
   bootstrap: envoy.config.bootstrap.v3.Bootstrap;
   readonly node: envoy.config.core.v3.Node;
-  readonly stats = new StatsMerge();
+  readonly stats: StatsMerge;
   readonly clusters: ClusterSet;
   readonly listeners: ListenerSet;
   readonly routes: RouteSet;
@@ -93,6 +99,7 @@ export class Server {
     this.options = options;
     this.bootstrap = bootstrap;
     this.node = nodeOf(bootstrap, options);
+    this.stats = new StatsMerge(new StatsRules(bootstrap.statsConfig, options.statsTags));
     const words = new Int32Array(makeWords());
     const source = this.stats.addSource();
     this.store = new ThreadStats((announcement) => source.announce(announcement));
@@ -113,6 +120,7 @@ export class Server {
       publisher: this.publisher,
       resolver,
       stats: this.store,
+      counted: (name) => this.stats.lastValue(name),
       texts: this.stats.texts,
       words,
       runtime: this.runtime.current,
@@ -123,7 +131,11 @@ export class Server {
       onHealthChange: (name) => this.workers.broadcast({ kind: 'host_health', cluster: name }),
       onChange: () => this.publishSoon(),
     });
-    this.stats.onLook(() => this.clusters.refreshBreakers());
+    this.stats.onLook(() => {
+      this.clusters.refreshBreakers();
+      this.serverStats.setClusters(this.clusters.names().size);
+    });
+    this.stats.endpoints = () => endpointStats(this.clusters.all(), this.stats);
     this.discovery = new Discovery({
       bootstrap,
       node: this.node,
@@ -184,6 +196,7 @@ export class Server {
         serviceCluster: this.node.cluster,
         serviceNode: this.node.id,
         fileFlushInterval: options.fileFlushIntervalMs,
+        mostClients: mostClients(bootstrap),
         drainTime: options.drainTimeS * 1000,
         drainAtOnce: options.drainStrategy === 'immediate',
       },
@@ -225,6 +238,7 @@ export class Server {
   async start(): Promise<void> {
     const { staticResources, admin } = this.bootstrap;
     const errors: Diagnostic[] = [];
+    log.info(`initializing epoch ${this.options.restartEpoch} (base id=0, hot restart version=disabled)`);
     if (admin?.address !== undefined) {
       this.adminLog = await AdminAccessLog.open(admin, this.options.fileFlushIntervalMs, this.store);
       const error = await this.listenForAdmin(admin.address);
@@ -233,6 +247,9 @@ export class Server {
       }
     }
     this.phase = 'INITIALIZING';
+    configLog.info(`loading ${staticResources?.secrets.length ?? 0} static secret(s)`);
+    configLog.info(`loading ${staticResources?.clusters.length ?? 0} cluster(s)`);
+    configLog.info(`loading ${staticResources?.listeners.length ?? 0} listener(s)`);
     const binds = await this.listeners.start(staticResources?.listeners ?? []);
     for (const { index, reason } of binds) {
       errors.push(this.loaded.diagnose('error', `static_resources.listeners[${index}].address`, reason));
@@ -252,6 +269,8 @@ export class Server {
     await this.workers.start();
     this.listeners.onWorkersStarted();
     this.phase = 'LIVE';
+    this.serverStats.onInitialized(performance.now());
+    log.info('starting main dispatch loop');
     this.publishSoon();
     this.discovery.startLoadReports();
     this.discovery.startHealthDiscovery();
@@ -276,6 +295,7 @@ export class Server {
       return bound.error;
     }
     this.admin = admin;
+    adminLog.info(`admin address: ${bound.address.text}`);
     if (this.stopped) await admin.close();
     else if (this.options.adminAddressPath !== '') writeFileSync(this.options.adminAddressPath, bound.address.text);
     return '';
@@ -287,6 +307,7 @@ export class Server {
     onChange: () => void,
   ): HealthChecker {
     const prefix = `cluster.${cluster.altStatName || cluster.name}.`;
+    this.store.block(HTTP1, `${prefix}http1.`);
     return new HealthChecker(cluster, {
       words,
       stats: this.store.block(HEALTH_CHECK, `${prefix}health_check.`),
@@ -354,6 +375,7 @@ export class Server {
 
   /** Ends at once. */
   async close(): Promise<void> {
+    if (!this.stopped) log.info('shutting down server instance');
     this.stopped = true;
     clearInterval(this.flushTimer);
     this.listenerDrain.stop();
@@ -385,14 +407,16 @@ function unknownFieldMode(options: Options): UnknownFieldPolicy['mode'] {
 
 /** The bootstrap's node, its blanks filled from the command line. */
 function nodeOf(bootstrap: envoy.config.bootstrap.v3.Bootstrap, options: Options): envoy.config.core.v3.Node {
-  const node = (bootstrap.node ?? create(messageType('envoy.config.core.v3.Node'))) as envoy.config.core.v3.Node;
-  if (node.cluster === '') node.cluster = options.serviceCluster;
-  if (node.id === '') node.id = options.serviceNode;
-  if (options.serviceZone !== '' && (node.locality?.zone ?? '') === '') {
-    const locality = (node.locality ??
-      create(messageType('envoy.config.core.v3.Locality'))) as envoy.config.core.v3.Locality;
-    locality.zone = options.serviceZone;
-    node.locality = locality;
+  // The bootstrap stays as it was written.
+  const node = {
+    ...(bootstrap.node ?? (create(messageType('envoy.config.core.v3.Node')) as envoy.config.core.v3.Node)),
+  };
+  // The command line wins, as in Envoy.
+  if (options.serviceCluster !== '') node.cluster = options.serviceCluster;
+  if (options.serviceNode !== '') node.id = options.serviceNode;
+  if (options.serviceZone !== '') {
+    const none = create(messageType('envoy.config.core.v3.Locality')) as envoy.config.core.v3.Locality;
+    node.locality = { ...(node.locality ?? none), zone: options.serviceZone };
   }
   return node;
 }

@@ -88,7 +88,7 @@ for (const [family, addresses, ttl] of [
   [V4_ONLY, four, 20],
   [V6_ONLY, six, 40],
   [V4_PREFERRED, four, 20],
-  [ALL, [...six, ...four], 20],
+  [ALL, [...four, ...six], 20],
 ] as const) {
   test(`both families, asked for ${family}`, async () => {
     const answer = await resolve('both.test', family);

@@ -37,7 +37,7 @@ export function caresResolver(
   hosts: HostsFile = hostsFile(),
   resolvConf = '/etc/resolv.conf',
 ): DnsResolver {
-  const resolver = new Resolver({ timeout: options.timeout, tries: options.tries });
+  const resolver = new Resolver({ timeout: askedTimeout(options.timeout), tries: options.tries });
   const search = readSearch(resolvConf);
   if (options.servers.length > 0 && !(options.fallback && search.hasServer)) resolver.setServers(options.servers);
   return {
@@ -49,6 +49,11 @@ export function caresResolver(
       firstWithAddresses(resolver, names, family).then(done);
     },
   };
+}
+
+/** Node looks once a second for what has expired: what expires right behind such a moment would wait for the next. */
+function askedTimeout(milliseconds: number): number {
+  return milliseconds > 1000 ? milliseconds - 50 : milliseconds;
 }
 
 /** resolv.conf(5): a name with fewer than `ndots` dots is tried below the search domains first, others last. */
@@ -100,7 +105,7 @@ async function ask(resolver: Resolver, name: string, family: DnsLookupFamily): P
       const ttls = [v6.ttl, v4.ttl].filter((ttl) => ttl !== undefined);
       return {
         ok: true,
-        addresses: [...v6.addresses, ...v4.addresses],
+        addresses: [...v4.addresses, ...v6.addresses],
         ttl: ttls.length > 0 ? Math.min(...ttls) : undefined,
       };
     }

@@ -94,6 +94,28 @@ test('every address of a name is a host; only changes are reported', () => {
   assert.deepEqual(dns.stats, { update_attempt: 4, update_success: 4, update_no_rebuild: 1 });
 });
 
+test('LOGICAL_DNS: the other addresses of the name are tried when the first one does not answer', () => {
+  const lists: string[][] = [];
+  const answers: ((answer: DnsAnswer) => void)[] = [];
+  const config = fromJson(messageType('envoy.config.cluster.v3.Cluster'), {
+    name: 'c',
+    type: 'LOGICAL_DNS',
+    loadAssignment: { clusterName: 'c', endpoints: [{ lbEndpoints: [endpoint('one', 80)] }] },
+  } as never) as unknown as envoy.config.cluster.v3.Cluster;
+  const cluster = dnsCluster(config, {
+    resolver: { resolve: (_name, _family, done) => void answers.push(done) },
+    onHosts: ({ endpoints }) => {
+      const host = endpoints[0].lbEndpoints[0].hostIdentifier.value as envoy.config.endpoint.v3.Endpoint;
+      const all = [host.address!, ...host.additionalAddresses.map((additional) => additional.address!)];
+      lists.push(all.map(({ address }) => (address.value as envoy.config.core.v3.SocketAddress).address));
+    },
+    onReady: () => {},
+  });
+  answers[0]({ ok: true, addresses: ['10.0.0.2', '10.0.0.1', '::1'] });
+  cluster.stop();
+  assert.deepEqual(lists, [['10.0.0.2', '10.0.0.1', '::1']]);
+});
+
 test('LOGICAL_DNS follows the first address and keeps it when an answer is empty', () => {
   const dns = lab([{ lbEndpoints: [endpoint('one', 80)] }], { type: 'LOGICAL_DNS' });
   dns.answer('one', '10.0.0.1', '10.0.0.2');
@@ -150,9 +172,12 @@ test('literals stand at once, names follow; hostnames and priorities are kept, d
   ]);
   assert.deepEqual(dns.hosts, ['0/127.0.0.1/127.0.0.1:1']);
   dns.answer('b', '127.0.0.1', '10.0.0.2');
-  assert.deepEqual(dns.hosts.slice(1), ['0/127.0.0.1/127.0.0.1:1 0/b/10.0.0.2:1', 'ready']);
+  assert.deepEqual(dns.hosts.slice(1), ['0/127.0.0.1/127.0.0.1:1 0/b/127.0.0.1:1 0/b/10.0.0.2:1', 'ready']);
   dns.answer('a', '10.0.0.1');
-  assert.equal(dns.hosts[3], '0/127.0.0.1/127.0.0.1:1 0/named/10.0.0.1:1 0/a/10.0.0.1:2 0/b/10.0.0.2:1 1/a/10.0.0.1:1');
+  assert.equal(
+    dns.hosts[3],
+    '0/127.0.0.1/127.0.0.1:1 0/named/10.0.0.1:1 0/a/10.0.0.1:2 0/b/127.0.0.1:1 0/b/10.0.0.2:1 1/a/10.0.0.1:1',
+  );
   assert.equal(dns.stats.update_attempt, 2);
 });
 

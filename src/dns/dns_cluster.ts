@@ -1,5 +1,5 @@
 /** A STRICT_DNS or LOGICAL_DNS cluster: every name of its load_assignment resolved and kept fresh, as a load_assignment of addresses. */
-import { clone } from '@bufbuild/protobuf';
+import { clone, create } from '@bufbuild/protobuf';
 import type { envoy } from '../api/envoy_types.ts';
 import { messageType } from '../api/registry.ts';
 import { ipVersion } from '../common/address.ts';
@@ -10,6 +10,7 @@ import type { DnsResolver } from './resolver.ts';
 type Cluster = envoy.config.cluster.v3.Cluster;
 type ClusterLoadAssignment = envoy.config.endpoint.v3.ClusterLoadAssignment;
 type LbEndpoint = envoy.config.endpoint.v3.LbEndpoint;
+type Endpoint = envoy.config.endpoint.v3.Endpoint;
 type SocketAddress = envoy.config.core.v3.SocketAddress;
 
 const ASSIGNMENT = 'envoy.config.endpoint.v3.ClusterLoadAssignment';
@@ -54,7 +55,7 @@ export function dnsCluster(cluster: Cluster, options: DnsOptions): DnsCluster {
   const settle = (): void => {
     if (changed) {
       changed = false;
-      onHosts(resolvedAssignment(cluster, targets));
+      onHosts(resolvedAssignment(cluster, targets, settings.logical));
     }
   };
   const announce = (): void => {
@@ -154,16 +155,25 @@ function hasFixedAddresses(cluster: Cluster): boolean {
   return false;
 }
 
-function resolvedAssignment(cluster: Cluster, targets: ReadonlyMap<string, DnsTarget>): ClusterLoadAssignment {
+function resolvedAssignment(
+  cluster: Cluster,
+  targets: ReadonlyMap<string, DnsTarget>,
+  logical: boolean,
+): ClusterLoadAssignment {
   const assignment = clone(messageType(ASSIGNMENT), cluster.loadAssignment!) as ClusterLoadAssignment;
   assignment.clusterName = cluster.name;
-  // As in Envoy the same address counts once within a priority, whichever names lead to it.
+  if (logical) {
+    for (const { lbEndpoints } of assignment.endpoints) for (const each of lbEndpoints) resolveHost(each, targets);
+    return assignment;
+  }
+  // As in Envoy the same address counts once for each name that leads to it.
   const seen = new Set<string>();
   for (const locality of assignment.endpoints) {
     locality.lbEndpoints = locality.lbEndpoints
       .flatMap((endpoint) => resolveEndpoint(endpoint, targets))
       .filter((endpoint) => {
-        const key = `${locality.priority} ${addressKey(endpoint)}`;
+        const { hostname } = endpoint.hostIdentifier.value as Endpoint;
+        const key = `${locality.priority} ${addressKey(endpoint)} ${hostname}`;
         return !seen.has(key) && seen.add(key);
       });
   }
@@ -177,16 +187,32 @@ function resolveEndpoint(endpoint: LbEndpoint, targets: ReadonlyMap<string, DnsT
   const addresses = targets.get(socket.address)?.addresses ?? [socket.address];
   return addresses.map((ip) => {
     const copy = clone(messageType(LB_ENDPOINT), endpoint) as LbEndpoint;
-    const host = copy.hostIdentifier.value as envoy.config.endpoint.v3.Endpoint;
+    const host = copy.hostIdentifier.value as Endpoint;
     (host.address!.address.value as SocketAddress).address = ip;
     if (host.hostname === '') host.hostname = socket.address;
     return copy;
   });
 }
 
+/** LOGICAL_DNS: the endpoint has all addresses of its name. */
+function resolveHost(endpoint: LbEndpoint, targets: ReadonlyMap<string, DnsTarget>): void {
+  const socket = socketAddressOf(endpoint);
+  const [first, ...others] = targets.get(socket?.address ?? '')?.addresses ?? [];
+  if (socket === undefined || first === undefined) return;
+  const host = endpoint.hostIdentifier.value as Endpoint;
+  if (host.hostname === '') host.hostname = socket.address;
+  const additional = messageType('envoy.config.endpoint.v3.Endpoint.AdditionalAddress');
+  host.additionalAddresses = others.map((ip) => {
+    const address = clone(messageType('envoy.config.core.v3.Address'), host.address!) as typeof host.address;
+    (address!.address.value as SocketAddress).address = ip;
+    return create(additional, { address } as never) as unknown as (typeof host.additionalAddresses)[number];
+  });
+  socket.address = first;
+}
+
 function addressKey(endpoint: LbEndpoint): string {
   const socket = socketAddressOf(endpoint);
   if (socket !== undefined) return `${socket.address} ${socket.portSpecifier.value}`;
-  const host = endpoint.hostIdentifier.value as envoy.config.endpoint.v3.Endpoint;
+  const host = endpoint.hostIdentifier.value as Endpoint;
   return host.address?.address.case === 'pipe' ? host.address.address.value.path : '';
 }

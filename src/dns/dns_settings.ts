@@ -3,6 +3,7 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import { Cluster_DiscoveryType, Cluster_DnsLookupFamily } from '../api/enums.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { unpackAny } from '../api/registry.ts';
+import { discoveryType } from '../common/discovery_type.ts';
 import { durationMs } from '../common/duration.ts';
 import type { DnsLookupFamily } from './resolver.ts';
 
@@ -48,14 +49,15 @@ interface DnsClusterMessage {
 /** Undefined for clusters that do not resolve names. */
 export function dnsSettings(cluster: Cluster): DnsSettings | undefined {
   const { case: kind, value } = cluster.clusterDiscoveryType;
-  if (kind === 'type') {
-    if (value !== Cluster_DiscoveryType.STRICT_DNS && value !== Cluster_DiscoveryType.LOGICAL_DNS) return undefined;
+  const type = discoveryType(cluster);
+  if (type !== undefined) {
+    if (type !== Cluster_DiscoveryType.STRICT_DNS && type !== Cluster_DiscoveryType.LOGICAL_DNS) return undefined;
     return {
       ...rates(cluster),
       family: cluster.dnsLookupFamily,
       respectTtl: cluster.respectDnsTtl,
       minRefresh: 0,
-      logical: value === Cluster_DiscoveryType.LOGICAL_DNS,
+      logical: type === Cluster_DiscoveryType.LOGICAL_DNS,
       typedResolver: cluster.typedDnsResolverConfig?.typedConfig,
     };
   }

@@ -24,7 +24,7 @@ export interface DnsTargetOptions {
   readonly family: DnsLookupFamily;
   readonly resolver: DnsResolver;
   readonly timers: DnsTimers;
-  /** Only the first address of an answer counts, and an empty answer is a failure. */
+  /** The addresses of an answer are those of one host, in order, and an empty answer is a failure. */
   readonly first: boolean;
   /** Milliseconds until the next question after an answer (`empty` tells an empty one), and after a failure. */
   readonly refreshMs: (empty: boolean, ttl: number | undefined) => number;
@@ -91,9 +91,9 @@ export class DnsTarget {
   }
 }
 
-/** Undefined when the first address is the same. */
-function movedAddress(before: readonly string[], after: readonly string[]): string[] | undefined {
-  return after[0] === before[0] ? undefined : [after[0]];
+/** Undefined when it is the same list: the first address counts, the others are tried when it does not answer. */
+function movedAddress(before: readonly string[], after: readonly string[]): readonly string[] | undefined {
+  return after.length === before.length && after.every((ip, i) => ip === before[i]) ? undefined : after;
 }
 
 /** Undefined when the set is the same: servers rotate the order of their answers, which must not shuffle the hosts. */

@@ -97,9 +97,11 @@ const hostRegion = mostClusters * clusterWords;
 export const socketsWord = hostRegion + mostHosts * hostWords;
 /** How many connections the workers have had, in both directions. */
 export const connectionIdWord = socketsWord + 1;
+/** How many clients are connected, over all workers and listeners. */
+export const clientsWord = connectionIdWord + 1;
 /** Places for what filters count over all workers, by name: common/named_words.ts. The base is even. */
 export const mostNamed = 16_384;
-export const namedBase = connectionIdWord + 1 + ((connectionIdWord + 1) % 2);
+export const namedBase = clientsWord + 1 + ((clientsWord + 1) % 2);
 const totalWords = namedBase + mostNamed * namedWordSize;
 
 /** Index of the first word of a cluster. */

@@ -70,6 +70,11 @@ export class SnapshotPublisher {
     this.put(type, name, encode(type, message as never), 0, []);
   }
 
+  /** The same, encoded by its owner. */
+  setEncoded(type: string, name: string, bytes: Uint8Array): void {
+    this.put(type, name, bytes, 0, []);
+  }
+
   /** Takes a resource away from the workers; a cluster with its hosts. */
   remove(type: string, name: string): void {
     const key = keyOf(type, name);

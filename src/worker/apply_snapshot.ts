@@ -12,6 +12,8 @@ import { readResource } from '../snapshot/reader.ts';
 import type { StatsStore } from '../spi/stats.ts';
 import type { FromWorker } from '../spi/worker_messages.ts';
 import type { ClusterManager } from '../upstream/cluster_manager.ts';
+import { applyEndpoints } from './apply_endpoints.ts';
+import { type CompiledRoutes, compileRoutes } from './compile_routes.ts';
 import type { ExtensionLoader } from './extension_loader.ts';
 import { LazyClusters } from './lazy_clusters.ts';
 import { ListenerTable } from './listener_table.ts';
@@ -40,6 +42,8 @@ export class SnapshotApplier {
   private readonly listeners: ListenerTable;
   private readonly lazy: LazyClusters;
   private readonly hashes = new Map<string, string>();
+  /** Discovered ones, by their key. */
+  private readonly routes = new Map<string, CompiledRoutes>();
   private queue: Promise<void> = Promise.resolve();
 
   constructor(parts: ApplierParts) {
@@ -98,11 +102,14 @@ export class SnapshotApplier {
     for (const { type, name } of delta.removed) this.hashes.delete(`${type}/${name}`);
     this.applySecrets(entries, delta);
     await this.applyClusters(entries, slices);
-    await this.applyRoutes(entries, delta);
+    await this.applyRoutes(entries, delta, slices);
     await this.applyScopes(entries, delta);
     await this.applyExtensions(entries, delta);
     for (const { type, name } of delta.removed) if (type === resourceType.listener) this.listeners.remove(name);
-    await Promise.all(ofType(entries, resourceType.listener).map((entry) => this.listeners.apply(entry)));
+    const listeners = ofType(entries, resourceType.listener);
+    const ready: (() => Promise<void>)[] = [];
+    for (const entry of listeners) ready.push(await this.listeners.prepare(entry, slices));
+    await Promise.all(ready.map((serve) => serve()));
     // Last: what named them is gone by now.
     this.removeClusters(delta.removed.filter(({ type }) => type === resourceType.cluster).map(({ name }) => name));
     this.parts.post({ kind: 'ready', generation: delta.generation });
@@ -139,19 +146,17 @@ export class SnapshotApplier {
       const message = readResource(entry) as envoy.config.cluster.v3.Cluster;
       if (message.transportSocket !== undefined || message.transportSocketMatches.length > 0)
         await this.parts.loader.load(typeNamesIn(message));
-      this.parts.clusters.setCluster(message, entry.slot);
-      if (own !== undefined) this.applyHosts(own);
+      await this.parts.clusters.setClusterInSlices(message, entry.slot, slices);
+      if (own !== undefined) await this.applyHosts(own, slices);
     }
     for (const entry of hosts.values()) {
-      this.applyHosts(entry);
+      await this.applyHosts(entry, slices);
       if (slices.over) await slices.next();
     }
   }
 
-  private applyHosts(entry: ResourceEntry): void {
-    if (this.lazy.setEndpoints(entry)) return;
-    const assignment = readResource(entry) as envoy.config.endpoint.v3.ClusterLoadAssignment;
-    this.parts.clusters.setEndpoints(assignment, entry.hostSlots);
+  private async applyHosts(entry: ResourceEntry, slices: Slices): Promise<void> {
+    if (!this.lazy.setEndpoints(entry)) await applyEndpoints(entry, this.parts.clusters, slices);
   }
 
   /** After the routes they name. */
@@ -178,13 +183,18 @@ export class SnapshotApplier {
   }
 
   /** Before listeners: those that are new serve with their routes from the first request on. */
-  private async applyRoutes(entries: readonly ResourceEntry[], delta: SnapshotDelta): Promise<void> {
+  private async applyRoutes(entries: readonly ResourceEntry[], delta: SnapshotDelta, slices: Slices): Promise<void> {
     const { loader } = this.parts;
-    for (const { type, name } of delta.removed) if (type === resourceType.routes) loader.setRoutes(name, undefined);
-    for (const entry of ofType(entries, resourceType.routes)) {
-      const message = readResource(entry) as envoy.config.route.v3.RouteConfiguration;
-      await loader.load(typeNamesIn(message));
-      loader.setRoutes(entry.name, message);
+    for (const { type, name } of delta.removed) {
+      if (type !== resourceType.routes) continue;
+      this.routes.delete(name);
+      loader.setRoutes(name, undefined);
+    }
+    for (const { name, bytes } of ofType(entries, resourceType.routes)) {
+      // A copy: protobuf strings cannot be decoded out of shared memory.
+      const compiled = await compileRoutes(new Uint8Array(bytes), this.routes.get(name), loader, slices);
+      this.routes.set(name, compiled);
+      loader.setRoutes(name, compiled.table);
     }
   }
 }

@@ -1,11 +1,14 @@
 /** Step 4 of the control path, worker: a listener's message becomes its listener filters and its filter chains. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
+import { typeNamesIn } from '../api/any_types.ts';
 import type { envoy, xds } from '../api/envoy_types.ts';
-import { encode } from '../api/registry.ts';
+import { splitMessage } from '../api/message_parts.ts';
+import { decode, encode } from '../api/registry.ts';
 import { SimpleTaker } from '../common/connection_taker.ts';
 import { durationMs } from '../common/duration.ts';
 import { compileMatcherTree } from '../common/matcher_tree/matcher_tree.ts';
 import { networkInput } from '../common/matcher_tree/network_inputs.ts';
+import type { Slices } from '../common/slices.ts';
 import type { ConnectionInfo } from '../common/stream_info.ts';
 import type { ListenerFilters } from '../listener/accepted_connection.ts';
 import {
@@ -18,6 +21,7 @@ import {
 import { FilterChainIndex } from '../listener/filter_chain_index.ts';
 import { compileFilterDisabled } from '../listener/filter_disabled.ts';
 import type { ListenerDrain } from '../listener/listener_drain.ts';
+import type { ResourceEntry } from '../snapshot/layout.ts';
 import type { ListenerFilterFactory } from '../spi/listener_filter.ts';
 import type { ReadFilterFactory, ReadFilterMaker } from '../spi/network_filter.ts';
 import type { ConnectionTaker, ListenerInfo, NetworkFilterFactory } from '../spi/worker_context.ts';
@@ -33,6 +37,9 @@ type ListenerMessage = envoy.config.listener.v3.Listener;
 type FilterChainMessage = envoy.config.listener.v3.FilterChain;
 
 const defaultFiltersTimeout = 15_000;
+
+const chainsField = 3;
+const chainType = 'envoy.config.listener.v3.FilterChain';
 
 /** Undefined without listener filters. */
 export function compileListenerFilters(
@@ -55,21 +62,54 @@ export function compileListenerFilters(
   };
 }
 
-/** Chains that `former` has with the same content are taken over as they are. */
-export function compileFilterChains(
-  message: ListenerMessage,
+/** A listener as it was published, with the hash of each of its chains. */
+export interface ReadListener {
+  readonly message: ListenerMessage;
+  readonly hashes: readonly string[];
+}
+
+/** Chain by chain: some listeners have thousands. */
+export async function readListener({ bytes }: ResourceEntry, slices: Slices): Promise<ReadListener> {
+  // A copy: protobuf strings cannot be decoded out of shared memory.
+  const whole = new Uint8Array(bytes);
+  const { rest, parts } = splitMessage(whole, chainsField) ?? { rest: whole, parts: [] };
+  const message = decode('envoy.config.listener.v3.Listener', rest);
+  const hashes: string[] = [];
+  for (const part of parts) {
+    if (slices.over) await slices.next();
+    message.filterChains.push(decode(chainType, part));
+    hashes.push(hashOf(part));
+  }
+  return { message, hashes };
+}
+
+/** Chains that `former` has with the same content are taken over as they are; the code of the others is loaded. */
+export async function compileFilterChains(
+  { message, hashes }: ReadListener,
   loader: ExtensionLoader,
   info: ListenerInfo,
+  slices: Slices,
   former?: FilterChainSet,
-): FilterChainSet {
-  const compile = (chain: FilterChainMessage): FilterChain => {
-    const bytes = encode('envoy.config.listener.v3.FilterChain', chain);
-    const hash = createHash('sha1').update(bytes).digest('latin1');
-    return former?.chains.get(hash) ?? compileChain(chain, hash, loader, info);
+): Promise<FilterChainSet> {
+  const compile = async (chain: FilterChainMessage, hash: string): Promise<FilterChain> => {
+    const present = former?.chains.get(hash);
+    if (present !== undefined) return present;
+    await loader.load(typeNamesIn(chain));
+    if (slices.over) await slices.next();
+    return compileChain(chain, hash, loader, info);
   };
-  const chains = message.filterChains.map(compile);
-  const fallback = message.defaultFilterChain === undefined ? undefined : compile(message.defaultFilterChain);
+  const chains: FilterChain[] = [];
+  for (const [i, chain] of message.filterChains.entries()) {
+    if (slices.over) await slices.next();
+    chains.push(await compile(chain, hashes[i]));
+  }
+  const { defaultFilterChain: last } = message;
+  const fallback = last === undefined ? undefined : await compile(last, hashOf(encode(chainType, last)));
   return new FilterChainSet(chainFinder(message, chains), chains, fallback);
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return hash('sha1', bytes, 'latin1');
 }
 
 function chainFinder(message: ListenerMessage, chains: readonly FilterChain[]): FilterChainFinder {

@@ -6,10 +6,11 @@ import { now, tick } from '../common/clock.ts';
 import type { SharedWords } from '../common/counted_words.ts';
 import { logger, setLogLevels } from '../common/log.ts';
 import { NamedWords } from '../common/named_words.ts';
-import { Runtime } from '../common/runtime.ts';
+import { Runtime, type RuntimeValues } from '../common/runtime.ts';
 import { FILESYSTEM } from '../common/stats/layouts.ts';
 import { ThreadStats } from '../common/stats/store.ts';
 import { setTimerFaultHandler } from '../common/timers.ts';
+import { globalLimitKey } from '../listener/connection_limit.ts';
 import type { ProcessDrain } from '../listener/listener_drain.ts';
 import { shareConnectionIds } from '../net/connection_ids.ts';
 import { setFaultHandler } from '../net/event.ts';
@@ -41,7 +42,7 @@ export class DataPath {
 
   constructor(task: WorkerTask) {
     this.task = task;
-    this.runtime.load(task.runtime);
+    this.loadRuntime(task.runtime);
     this.drain = { draining: false, healthFailed: false, drainTime: task.drainTime, immediate: task.drainAtOnce };
     this.stats = new ThreadStats((announcement) => this.post({ kind: 'stats', announcement }));
     this.files = new LogFiles(task.fileFlushInterval, this.stats.block(FILESYSTEM, 'filesystem.'));
@@ -81,6 +82,13 @@ export class DataPath {
       drain: this.drain,
       post: (message) => this.post(message),
     });
+  }
+
+  /** As in Envoy the limit of the overload manager goes before that of the runtime. */
+  private loadRuntime(values: RuntimeValues): void {
+    const { mostClients } = this.task;
+    const limit = { text: String(mostClients), number: mostClients };
+    this.runtime.load(mostClients === undefined ? values : new Map([...values, [globalLimitKey, limit]]));
   }
 
   /** Serves until it is told to stop. */
@@ -136,7 +144,7 @@ export class DataPath {
         this.post({ kind: 'histograms', values: this.stats.takeHistograms() });
         break;
       case 'runtime':
-        this.runtime.load(message.values);
+        this.loadRuntime(message.values);
         this.clusters.refreshLimits();
         break;
       case 'reopen_logs':

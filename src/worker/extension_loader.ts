@@ -152,10 +152,10 @@ export class ExtensionLoader implements WorkerContext {
     // raw_buffer is how connections are anyway.
     if (typedConfig === undefined || typeNameOf(typedConfig.typeUrl) !== type) return undefined;
     const { create, message } = this.extension({ name, typedConfig });
-    const { stats, secrets, worker } = this;
+    const { stats, secrets, files, worker } = this;
     return {
       make: create,
-      with: (scope: string) => [message, { stats, scope, secrets, worker }] as const,
+      with: (scope: string) => [message, { stats, scope, secrets, files, worker }] as const,
     };
   }
 
@@ -168,9 +168,9 @@ export class ExtensionLoader implements WorkerContext {
   }
 
   /** New routes under a key, or none any more; whoever holds them sees it with the next request. */
-  setRoutes(key: string, message: envoy.config.route.v3.RouteConfiguration | undefined): void {
-    this.holderOf(key).table = message === undefined ? undefined : this.compileRoutes(message);
-    if (message === undefined) this.routes.delete(key);
+  setRoutes(key: string, table: RouteTable | undefined): void {
+    this.holderOf(key).table = table;
+    if (table === undefined) this.routes.delete(key);
   }
 
   requestCluster(name: string, from: string, timeout: number, done: () => void): boolean {

@@ -3,6 +3,7 @@ import type { envoy } from '../api/envoy_types.ts';
 import type { ResourceEntry } from '../snapshot/layout.ts';
 import { readResource } from '../snapshot/reader.ts';
 import type { ClusterManager } from '../upstream/cluster_manager.ts';
+import { manyHostsBytes } from './apply_endpoints.ts';
 
 /** What a cluster needs loaded first is named in its bytes. */
 const extensions = 'envoy.extensions.transport_sockets.';
@@ -21,23 +22,31 @@ export class LazyClusters {
     manager.onMissing = (name) => this.compile(name);
   }
 
-  /** False when it must be compiled at once: it is in use, or needs what is loaded with time. */
+  /** False when it must be compiled at once: it is in use, needs what is loaded with time, or has too many hosts for one turn. */
   add(cluster: ResourceEntry, endpoints: ResourceEntry | undefined): boolean {
     const { name, bytes } = cluster;
+    const present = this.pending.get(name);
+    const hosts = endpoints ?? present?.endpoints;
     if (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(extensions)) this.compile(name);
+    else if (hosts !== undefined && hosts.bytes.length >= manyHostsBytes) this.compile(name);
     else if (this.manager.live(name) === undefined) {
-      this.pending.set(name, { cluster, endpoints: endpoints ?? this.pending.get(name)?.endpoints });
+      this.pending.set(name, { cluster, endpoints: hosts });
       return true;
     }
     return false;
   }
 
-  /** Other hosts; false when the cluster has been compiled. */
+  /** Other hosts; false when the cluster has been compiled, or is by now, and they are to be applied to it. */
   setEndpoints(endpoints: ResourceEntry): boolean {
     const pending = this.pending.get(endpoints.name);
     if (pending === undefined) return false;
-    pending.endpoints = endpoints;
-    return true;
+    if (endpoints.bytes.length < manyHostsBytes) {
+      pending.endpoints = endpoints;
+      return true;
+    }
+    pending.endpoints = undefined;
+    this.compile(endpoints.name);
+    return false;
   }
 
   remove(name: string): void {

@@ -4,14 +4,15 @@ import type { envoy } from '../api/envoy_types.ts';
 import { releaseCounts, type SharedWords } from '../common/counted_words.ts';
 import { sameButChains } from '../common/listener_changes.ts';
 import { logger } from '../common/log.ts';
-import { ConnectionLimit } from '../listener/connection_limit.ts';
-import type { FilterChain } from '../listener/filter_chain.ts';
+import type { Slices } from '../common/slices.ts';
+import { ConnectionLimit, globalLimitKey, listenerLimitKey } from '../listener/connection_limit.ts';
+import type { FilterChain, FilterChainSet } from '../listener/filter_chain.ts';
 import { Listener, listenerInfo } from '../listener/listener.ts';
 import { ListenerDrain, type ProcessDrain } from '../listener/listener_drain.ts';
-import { clusterBase, type ResourceEntry } from '../snapshot/layout.ts';
-import { readResource } from '../snapshot/reader.ts';
+import { clientsWord, clusterBase, type ResourceEntry } from '../snapshot/layout.ts';
 import type { StatsStore } from '../spi/stats.ts';
-import { compileFilterChains, compileListenerFilters } from './compile_listener.ts';
+import type { ListenerInfo } from '../spi/worker_context.ts';
+import { compileFilterChains, compileListenerFilters, readListener } from './compile_listener.ts';
 import type { ExtensionLoader } from './extension_loader.ts';
 
 const log = logger('config');
@@ -49,14 +50,24 @@ export class ListenerTable {
 
   /**
    * A listener that is new, or that changed. When nothing but its filter chains did, it stays, and so do the connections of
-   * the chains it keeps. Else another one takes over its sockets; connections of the former one drain.
+   * the chains it keeps. Else another one takes over its sockets; connections of the former one drain. It is compiled in
+   * slices; what is resolved with then makes it serve.
    */
-  async apply(entry: ResourceEntry): Promise<void> {
-    const message = readResource(entry) as ListenerMessage;
-    await this.parts.loader.load(typeNamesIn(message));
+  async prepare(entry: ResourceEntry, slices: Slices): Promise<() => Promise<void>> {
+    const { loader } = this.parts;
+    const read = await readListener(entry, slices);
+    const { message } = read;
+    await loader.load(typeNamesIn({ ...message, filterChains: [], defaultFilterChain: undefined }));
     const former = this.listeners.get(entry.name);
-    if (former !== undefined && sameButChains(former.message, message)) this.changeChains(former, message);
-    else await this.open(entry, message, former);
+    if (former !== undefined && sameButChains(former.message, message)) {
+      const chains = await compileFilterChains(read, loader, former.info, slices, former.filterChains);
+      return async () => this.changeChains(former, message, chains);
+    }
+    const drain = new ListenerDrain(this.parts.drain, message.drainType);
+    const info = listenerInfo(message, entry.name, drain);
+    const chains = await compileFilterChains(read, loader, info, slices);
+    const listener = this.make(entry, message, info, drain, chains);
+    return () => this.open(entry, listener, former);
   }
 
   remove(name: string): void {
@@ -97,27 +108,36 @@ export class ListenerTable {
     for (const listener of [...this.listeners.values(), ...this.draining.keys()]) listener.close();
   }
 
-  private changeChains(listener: Listener, message: ListenerMessage): void {
-    const chains = compileFilterChains(message, this.parts.loader, listener.info, listener.filterChains);
+  private changeChains(listener: Listener, message: ListenerMessage, chains: FilterChainSet): void {
     for (const chain of listener.replaceChains(message, chains)) this.letGoChain(chain, listener.drainTime);
   }
 
-  private async open(entry: ResourceEntry, message: ListenerMessage, former: Listener | undefined): Promise<void> {
+  private make(
+    entry: ResourceEntry,
+    message: ListenerMessage,
+    info: ListenerInfo,
+    drain: ListenerDrain,
+    chains: FilterChainSet,
+  ): Listener {
     const { loader, stats, shared, worker, concurrency } = this.parts;
-    const drain = new ListenerDrain(this.parts.drain, message.drainType);
-    const info = listenerInfo(message, entry.name, drain);
-    const listener = new Listener({
+    return new Listener({
       message,
       info,
-      chains: compileFilterChains(message, loader, info),
+      chains,
       filters: compileListenerFilters(message, loader, info),
       store: stats,
       drain,
       accessLoggers: loader.accessLoggers(message.accessLog),
-      limit: new ConnectionLimit(entry.name, loader.runtime, shared, clusterBase(entry.slot)),
+      limit: new ConnectionLimit(listenerLimitKey(entry.name), loader.runtime, shared, clusterBase(entry.slot)),
+      globalLimit: message.ignoreGlobalConnLimit
+        ? undefined
+        : new ConnectionLimit(globalLimitKey, loader.runtime, shared, clientsWord),
       worker,
       acceptsAlone: entry.slot % concurrency === worker,
     });
+  }
+
+  private async open(entry: ResourceEntry, listener: Listener, former: Listener | undefined): Promise<void> {
     if (this.slots.get(entry.name) !== entry.slot) this.leaveSlot(entry.name);
     this.slots.set(entry.name, entry.slot);
     former?.handOverAcceptors(listener);

@@ -2,6 +2,13 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { Address } from '../common/stream_info.ts';
 
+/** How a silent connection is found dead: PING frames of HTTP/2; milliseconds, the jitter in percent of the interval. */
+export interface PlaneKeepalive {
+  readonly interval: number;
+  readonly timeout: number;
+  readonly jitter: number;
+}
+
 /** One host of a control plane's cluster. */
 export interface ControlPlaneHost {
   readonly address: Address;
@@ -9,6 +16,10 @@ export interface ControlPlaneHost {
   readonly tls: ConnectionOptions | undefined;
   /** Milliseconds. */
   readonly connectTimeout: number;
+  /** Undefined: no pings. */
+  readonly keepalive?: PlaneKeepalive | undefined;
+  /** Milliseconds of silence after which TCP asks; undefined: never. */
+  readonly tcpKeepalive?: number | undefined;
   /** Slots of `cluster.<name>.`, for what Envoy counts of its connections. */
   readonly stats: Float64Array;
 }

@@ -4,6 +4,7 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import type { envoy } from '../api/envoy_types.ts';
 import { type AnyMessage, decode, findMessageType, typeNameOf } from '../api/registry.ts';
 import { durationMs } from '../common/duration.ts';
+import { decodeLargeMessage, largeBytes, mayBeLarge } from '../common/large_messages.ts';
 import { Slices } from '../common/slices.ts';
 import type { DecodedResource, Rejection } from './subscription.ts';
 import { typeNameFor } from './type_urls.ts';
@@ -20,6 +21,8 @@ export interface Decoded {
   /** Names the control plane says it has nothing for: VHDS. */
   readonly absent: string[];
   readonly known: KnownMessages | undefined;
+  /** Large messages that have been decoded bit by bit, by their bytes. */
+  readonly ready: Map<Uint8Array, AnyMessage>;
 }
 
 /** Milliseconds of work at most before the event loop goes on. */
@@ -39,6 +42,12 @@ export class KnownMessages {
     this.now = new Map();
   }
 
+  has(bytes: Uint8Array): boolean {
+    if (bytes.length < largeBytes) return false;
+    const key = hash('sha1', bytes, 'latin1');
+    return this.now.has(key) || this.before.has(key);
+  }
+
   decoded(bytes: Uint8Array, decodeBytes: () => AnyMessage | undefined): AnyMessage | undefined {
     const key = hash('sha1', bytes, 'latin1');
     const message = this.now.get(key) ?? this.before.get(key) ?? decodeBytes();
@@ -47,9 +56,57 @@ export class KnownMessages {
   }
 }
 
+/** The large messages of a type as they came last, by name: what stayed of them is the same objects in the next ones. */
+export class LargeResources {
+  private readonly last = new Map<string, WeakRef<AnyMessage>>();
+
+  former(name: string): AnyMessage | undefined {
+    return this.last.get(name)?.deref();
+  }
+
+  remember(message: AnyMessage): void {
+    for (const [name, former] of this.last) if (former.deref() === undefined) this.last.delete(name);
+    this.last.set(nameOf(message), new WeakRef(message));
+  }
+}
+
+/** Bit by bit; what is wrong with it is found when it is decoded as a whole. */
+async function decodeLarge(
+  decoded: Decoded,
+  any: Any | undefined,
+  typeName: string,
+  slices: Slices,
+  large: LargeResources,
+): Promise<void> {
+  if (any === undefined || any.value.length < largeBytes || !mayBeLarge(typeName)) return;
+  if (typeNameFor(any.typeUrl) !== typeName) return;
+  try {
+    const former = large.former(nameIn(any.value));
+    const message = await decodeLargeMessage(typeName, any.value, slices, former);
+    large.remember(message);
+    decoded.ready.set(any.value, message);
+  } catch {
+    // As above.
+  }
+}
+
+/** Of a message whose first field is its name, as it is in all that may be large. */
+function nameIn(bytes: Uint8Array): string {
+  const nameTag = 0x0a;
+  const length = bytes[1];
+  return bytes[0] === nameTag && length < 0x80 ? Buffer.from(bytes.subarray(2, 2 + length)).toString() : '';
+}
+
 /** Resources of state of the world: bare, or wrapped when they have a name of their own or a time to live. */
 export function decodeAll(list: readonly Any[], typeName: string, version: string): Decoded {
-  const decoded: Decoded = { resources: [], heartbeats: [], rejections: [], absent: [], known: undefined };
+  const decoded: Decoded = {
+    resources: [],
+    heartbeats: [],
+    rejections: [],
+    absent: [],
+    known: undefined,
+    ready: new Map(),
+  };
   for (const any of list) addBareOrWrapped(decoded, any, typeName, version);
   return decoded;
 }
@@ -60,11 +117,13 @@ export async function decodeInSlices(
   typeName: string,
   version: string,
   known: KnownMessages,
+  large: LargeResources,
 ): Promise<Decoded> {
-  const decoded: Decoded = { resources: [], heartbeats: [], rejections: [], absent: [], known };
+  const decoded: Decoded = { resources: [], heartbeats: [], rejections: [], absent: [], known, ready: new Map() };
   const slices = new Slices(sliceTime);
   known.turn();
   for (const any of list) {
+    if (!known.has(any.value)) await decodeLarge(decoded, any, typeName, slices, large);
     addBareOrWrapped(decoded, any, typeName, version);
     if (slices.over) await slices.next();
   }
@@ -76,10 +135,19 @@ export async function decodeDelta(
   list: readonly envoy.service.discovery.v3.Resource[],
   typeName: string,
   version: string,
+  large: LargeResources,
 ): Promise<Decoded> {
-  const decoded: Decoded = { resources: [], heartbeats: [], rejections: [], absent: [], known: undefined };
+  const decoded: Decoded = {
+    resources: [],
+    heartbeats: [],
+    rejections: [],
+    absent: [],
+    known: undefined,
+    ready: new Map(),
+  };
   const slices = new Slices(sliceTime);
   for (const resource of list) {
+    await decodeLarge(decoded, resource.resource, typeName, slices, large);
     addWrapped(decoded, resource, typeName, version);
     if (slices.over) await slices.next();
   }
@@ -131,6 +199,8 @@ function add(
 }
 
 function tryDecode(typeName: string, bytes: Uint8Array, decoded: Decoded, name: string): AnyMessage | undefined {
+  const ready = decoded.ready.get(bytes);
+  if (ready !== undefined) return ready;
   try {
     return decode(typeName, bytes);
   } catch (error) {

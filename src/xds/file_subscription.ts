@@ -13,6 +13,7 @@ const log = logger('config');
 const settleTime = 10;
 
 export class FileSubscription implements WatchOwner {
+  readonly countsReads = true;
   private readonly file: string;
   private readonly folder: string;
   private readonly anyMove: boolean;

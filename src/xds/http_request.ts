@@ -1,6 +1,7 @@
 /** Control path, step 3: one HTTP/1.1 request of the main thread to a control plane. */
 import { request as httpRequestOf, type RequestOptions } from 'node:http';
 import { request as httpsRequestOf } from 'node:https';
+import { localAddress } from '../common/local_address.ts';
 import { type ControlPlaneHost, unixPath } from './control_plane.ts';
 
 export interface HttpQuery {
@@ -44,6 +45,7 @@ export function httpRequest(
     headers: {
       host,
       'x-envoy-internal': 'true',
+      'x-forwarded-for': localAddress(),
       'x-envoy-expected-rq-timeout-ms': String(timeout),
       ...(body === '' ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
     },

@@ -21,13 +21,16 @@ test('the node: what the bootstrap says, and what Envoy adds to it', () => {
   assert.deepEqual(rest, {
     ...given,
     user_agent_name: 'envoy',
-    user_agent_build_version: { version: { major_number: 1, minor_number: 40 } },
-    client_features: [
-      'mine',
-      'envoy.lb.does_not_support_overprovisioning',
-      'envoy.lrs.supports_send_all_clusters',
-      'xds.config.resource-in-sotw',
-    ],
+    user_agent_build_version: {
+      version: { major_number: 1, minor_number: 40 },
+      metadata: {
+        'revision.sha': '0'.repeat(40),
+        'revision.status': 'Distribution',
+        'build.type': 'RELEASE',
+        'ssl.version': 'OpenSSL',
+      },
+    },
+    client_features: ['mine'],
   });
   const router = (extensions as { name: string }[]).find(({ name }) => name === 'envoy.filters.http.router');
   assert.deepEqual(router, {

@@ -2,6 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { envoy } from '../api/envoy_types.ts';
 import { messageType } from '../api/registry.ts';
+import { BUILD } from '../common/version.ts';
 import type { ExtensionFactory } from '../spi/extension.ts';
 
 type Node = envoy.config.core.v3.Node;
@@ -9,15 +10,16 @@ type Node = envoy.config.core.v3.Node;
 /** Control planes choose what they send by Envoy's version: this is the one nuncio behaves as. */
 const envoyVersion = { majorNumber: 1, minorNumber: 40, patch: 0 };
 
-/** What Envoy says it can do, as far as it holds here. */
-const clientFeatures = [
-  'envoy.lb.does_not_support_overprovisioning',
-  'envoy.lrs.supports_send_all_clusters',
-  'xds.config.resource-in-sotw',
-];
+const buildMetadata = {
+  'revision.sha': BUILD.revision,
+  'revision.status': BUILD.status,
+  'build.type': BUILD.type,
+  'ssl.version': BUILD.ssl,
+};
 
 /**
- * `userAgent` is `envoy` unless told otherwise. Envoy lists 77 KB of extension names in every request; here are those there are.
+ * `userAgent` is `envoy` unless told otherwise. Envoy adds no client features of its own for xDS. It lists 77 KB of extension names
+ * in every request; here are those there are.
  */
 export function nodeForXds(node: Node, userAgent: string, extensions: readonly ExtensionFactory[]): Node {
   const extensionType = messageType('envoy.config.core.v3.Extension');
@@ -26,9 +28,11 @@ export function nodeForXds(node: Node, userAgent: string, extensions: readonly E
     userAgentName: userAgent,
     userAgentVersionType: {
       case: 'userAgentBuildVersion',
-      value: create(messageType('envoy.config.core.v3.BuildVersion'), { version: envoyVersion } as never),
+      value: create(messageType('envoy.config.core.v3.BuildVersion'), {
+        version: envoyVersion,
+        metadata: buildMetadata,
+      } as never),
     },
-    clientFeatures: [...new Set([...node.clientFeatures, ...clientFeatures])],
     extensions: extensions.map(({ name, category, typeName }) =>
       create(extensionType, { name, category, typeUrls: [typeName] } as never),
     ),

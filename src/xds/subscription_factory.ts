@@ -8,6 +8,7 @@ import type { StatsStore } from '../spi/stats.ts';
 import { BackOff } from './back_off.ts';
 import type { ControlPlanes } from './control_plane.ts';
 import { FileSubscription } from './file_subscription.ts';
+import { GooglePlane, googleAuthority, googleMetadata } from './google_grpc.ts';
 import { GrpcChannel } from './grpc/channel.ts';
 import { ControlStream } from './grpc/control_stream.ts';
 import { DeltaMux } from './grpc/delta_mux.ts';
@@ -70,6 +71,7 @@ export class XdsSubscriptions implements SubscriptionFactory {
       typeName,
       callbacks,
       stats: stats.block(SUBSCRIPTION, statPrefix),
+      duration: stats.histogram(`${statPrefix}update_duration`),
       initialFetchTimeout: durationMs(source.initialFetchTimeout) ?? defaultInitialFetchTimeout,
       onVersion: (version) => onVersion(statPrefix, version),
     });
@@ -154,7 +156,7 @@ export class XdsSubscriptions implements SubscriptionFactory {
     const { planes, node, stats, random, onIdentifier } = this.parts;
     onIdentifier(statPrefix, '');
     const service = api.grpcServices[0] as envoy.config.core.v3.GrpcService | undefined;
-    const channel = channelOf(api, planes);
+    const channel = channelOf(api, planes, stats);
     let stream: ControlStream | undefined;
     const options = {
       node,
@@ -210,23 +212,31 @@ function startOnFirst(protocol: WatchOwner, start: () => void): WatchOwner {
 const nobody: WatchOwner = { onWatchStarted() {}, onNamesChanged() {}, onWatchStopped() {} };
 
 /** The connection an ApiConfigSource of gRPC speaks of. */
-export function channelOf(api: ApiConfigSource, planes: ControlPlanes): GrpcChannel {
+export function channelOf(api: ApiConfigSource, planes: ControlPlanes, stats: StatsStore): GrpcChannel {
   const service = api.grpcServices[0] as envoy.config.core.v3.GrpcService | undefined;
   const metadata = (service?.initialMetadata ?? []).map(({ key, value }) => [key, value] as const);
-  return new GrpcChannel({ ...grpcTarget(api, service), metadata }, planes);
-}
-
-function grpcTarget(
-  api: ApiConfigSource,
-  service: envoy.config.core.v3.GrpcService | undefined,
-): { cluster: string; authority: string } {
   const target = service?.targetSpecifier;
-  if (target?.case === 'envoyGrpc') {
-    return { cluster: target.value.clusterName, authority: target.value.authority || target.value.clusterName };
+  if (target?.case === 'googleGrpc') {
+    const { value: google } = target;
+    const plane = new GooglePlane(google, stats);
+    metadata.push(...googleMetadata(google));
+    const authority = googleAuthority(google);
+    return new GrpcChannel(
+      { cluster: google.targetUri, authority, metadata, envoyHeaders: false },
+      plane,
+      plane.streams,
+    );
   }
   // v2 named the cluster beside the services.
-  const cluster = api.clusterNames[0] ?? '';
-  return { cluster, authority: cluster };
+  const own = target?.case === 'envoyGrpc' ? target.value : undefined;
+  const cluster = own?.clusterName ?? api.clusterNames[0] ?? '';
+  const options = {
+    cluster,
+    authority: own?.authority || cluster,
+    metadata,
+    envoyHeaders: own?.skipEnvoyHeaders !== true,
+  };
+  return new GrpcChannel(options, planes);
 }
 
 /** V3 unless it says otherwise; files of today that say nothing mean V3. */

@@ -1,6 +1,7 @@
 /** Control path, step 3: one subscription, whatever transport feeds it: its names, its first-fetch timeout, its counts. */
 import { xxhash64 } from '../../native-free/hash/xxhash64.ts';
 import { logger } from '../common/log.ts';
+import type { Histogram } from '../spi/stats.ts';
 import { SUBSCRIPTION } from './stats.ts';
 import type { DecodedResource, Rejection, Subscription, SubscriptionCallbacks } from './subscription.ts';
 
@@ -8,6 +9,8 @@ const log = logger('config');
 
 /** What a transport does for its subscriptions. */
 export interface WatchOwner {
+  /** An attempt is counted by the read that answers it, not by the start. */
+  readonly countsReads?: true;
   onWatchStarted(watch: Watch): void;
   onNamesChanged(watch: Watch, before: ReadonlySet<string>): void;
   onWatchStopped(watch: Watch): void;
@@ -18,6 +21,8 @@ export interface WatchParts {
   readonly callbacks: SubscriptionCallbacks;
   /** Slots of the subscription's prefix. */
   readonly stats: Float64Array;
+  /** `update_duration`: milliseconds to apply an update. */
+  readonly duration: Histogram;
   /** Milliseconds until whoever waits for a first answer goes on without; 0: waits for ever. */
   readonly initialFetchTimeout: number;
   /** Told the version of what was accepted last. */
@@ -39,8 +44,6 @@ export class Watch implements Subscription {
     this.owner = owner;
     this.parts = parts;
     this.typeName = parts.typeName;
-    const { stats } = parts;
-    for (let i = 0; i < stats.length; i++) stats[i] += 0;
   }
 
   start(names: ReadonlySet<string> | undefined): void {
@@ -55,7 +58,7 @@ export class Watch implements Subscription {
         callbacks.onConfigUpdateFailed('fetch timed out', '');
       }, initialFetchTimeout).unref();
     }
-    stats[SUBSCRIPTION.slot.update_attempt]++;
+    if (this.owner.countsReads !== true) stats[SUBSCRIPTION.slot.update_attempt]++;
     this.owner.onWatchStarted(this);
   }
 
@@ -109,8 +112,9 @@ export class Watch implements Subscription {
   private async settle(apply: () => Promise<Rejection[]> | Rejection[], version: string): Promise<Rejection[]> {
     if (this.stopped) return [];
     this.clearTimer();
-    const { stats, onVersion } = this.parts;
+    const { stats, duration, onVersion } = this.parts;
     const { slot } = SUBSCRIPTION;
+    const began = performance.now();
     const rejections = await this.attempt(apply);
     stats[slot.update_attempt]++;
     if (rejections.length > 0) {
@@ -118,6 +122,8 @@ export class Watch implements Subscription {
       return rejections;
     }
     stats[slot.update_success]++;
+    // Envoy's subscriptions to files have the histogram and never record.
+    if (this.owner.countsReads !== true) duration.record(performance.now() - began);
     stats[slot.update_time] = Date.now();
     stats[slot.version] = Number(xxhash64(version));
     onVersion(version);

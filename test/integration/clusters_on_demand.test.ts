@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { fromJson } from '@bufbuild/protobuf';
 import { type AnyMessage, messageType, registry } from '../../src/api/registry.ts';
-import { bootstrap, cluster, httpListener, type Json, router } from '../support/bootstrap.ts';
+import { bootstrap, cluster, httpListener, type Json, router, tcpListener } from '../support/bootstrap.ts';
 import { ControlPlane, type DeltaRequest, type PlaneStream } from '../support/control_plane.ts';
 import { type RunningProxy, runToEnd, startProxy } from '../support/proxy.ts';
 import { request } from '../support/raw_client.ts';
@@ -153,4 +153,40 @@ test('refused at its place: a source that cannot be asked by name', async () => 
   const { output } = await runToEnd(config(1, { source: source('GRPC') }));
   assert.match(output, /error: clusters on demand come over DELTA_GRPC or ads/);
   assert.match(output, /http_filters\[0\]\.typed_config\.odcds\.source/);
+});
+
+test('a connection of a TCP proxy waits for its cluster; one that is not known, or not in time, is closed', async () => {
+  const known = new Map([['a', cluster('a', [await upstream('a')])]]);
+  const { plane, asked } = await startPlane(known);
+  const on_demand = { odcds_config: source(), timeout: '0.5s' };
+  const listeners = ['a', 'none', 'slow'].map((name) => tcpListener(name, name, { on_demand }));
+  const xds = cluster('xds', [plane.port], { http2_protocol_options: {} });
+  const proxy = await startProxy(bootstrap(listeners, [xds], { node: { id: 'n', cluster: 'c' } }), { concurrency: 2 });
+  running.push(() => proxy.stop());
+  const get = (name: string) =>
+    request(proxy.port(name), '/').then(
+      ({ body }) => String(body),
+      () => 'closed',
+    );
+  assert.deepEqual(await Promise.all([get('a'), get('a')]), ['a', 'a']);
+  assert.deepEqual(asked, ['a']);
+  assert.equal(await get('a'), 'a');
+  assert.equal(await get('none'), 'closed');
+  const begin = performance.now();
+  assert.equal(await get('slow'), 'closed');
+  assert.ok(performance.now() - begin >= 480);
+  const stats = async (name: string) => {
+    const { text } = await proxy.admin(`/stats?filter=tcp.${name}.(on_demand|downstream_cx_no_route)`);
+    return Object.fromEntries([...text.matchAll(/\.(\w+): (\d+)/g)].map(([, stat, value]) => [stat, Number(value)]));
+  };
+  const of = (attempt: number, success: number, missing: number, timeout: number) => ({
+    downstream_cx_no_route: missing + timeout,
+    on_demand_cluster_attempt: attempt,
+    on_demand_cluster_missing: missing,
+    on_demand_cluster_success: success,
+    on_demand_cluster_timeout: timeout,
+  });
+  assert.deepEqual(await stats('a'), of(2, 2, 0, 0));
+  assert.deepEqual(await stats('none'), of(1, 0, 1, 0));
+  assert.deepEqual(await stats('slow'), of(1, 0, 0, 1));
 });

@@ -223,6 +223,91 @@ describe('gRPC', () => {
   });
 });
 
+describe('google_grpc', () => {
+  const grpcSource = (google: Json, more: Json = {}) => ({
+    api_type: 'GRPC',
+    transport_api_version: 'V3',
+    grpc_services: [{ google_grpc: { stat_prefix: 'plane', ...google }, ...more }],
+  });
+
+  function aggregatedBy(google: Json): Json {
+    const initial_metadata = [{ key: 'x-tenant', value: 'blue' }];
+    const ads = { ads: {}, resource_api_version: 'V3' };
+    return {
+      node: { id: 'n', cluster: 'c' },
+      admin: { address: loopback() },
+      dynamic_resources: { ads_config: grpcSource(google, { initial_metadata }), cds_config: ads, lds_config: ads },
+    };
+  }
+
+  async function serving(where: number | string = 0): Promise<ResourceServer> {
+    const server = new ResourceServer();
+    await server.start(where);
+    running.push(() => server.stop());
+    server.set(types.cluster, []);
+    server.set(types.listener, [directListener('one')]);
+    return server;
+  }
+
+  test('by name over TLS: credentials of the channel and of the calls; what the server is told', async () => {
+    const server = await serving();
+    const front = await secured(server.port, 'h2');
+    const { certFile, keyFile } = made['client'];
+    const ssl_credentials = {
+      root_certs: { inline_string: authority.ca },
+      cert_chain: { filename: certFile },
+      private_key: { filename: keyFile },
+    };
+    const proxy = await start(
+      aggregatedBy({
+        target_uri: `dns:///localhost:${front.port}`,
+        channel_credentials: { ssl_credentials },
+        call_credentials: [{ access_token: 'secret' }],
+        channel_args: { args: { 'grpc.ssl_target_name_override': { string_value: 'plane.test' } } },
+      }),
+    );
+    assert.equal(await text(proxy), 'one');
+    server.set(types.listener, [directListener('two')]);
+    await waitFor('the change', async () => (await text(proxy)) === 'two');
+    assert.deepEqual(front.names, ['plane.test h2 client.test']);
+    const { headers } = server.plane.streams[0];
+    assert.deepEqual(
+      [':authority', ':scheme', 'authorization', 'x-tenant', 'x-envoy-internal'].map((name) => headers[name]),
+      ['plane.test', 'https', 'Bearer secret', 'blue', undefined],
+    );
+    assert.equal(await proxy.stat('grpc.plane.google_grpc_client_creation'), 1);
+    assert.equal(await proxy.stat('grpc.plane.streams_total'), 1);
+    server.plane.streams[0].end(13);
+    await waitFor('another stream', async () => (await proxy.stat('grpc.plane.streams_total')) === 2);
+    assert.equal(await proxy.stat('grpc.plane.streams_closed_13'), 1);
+  });
+
+  test('a server with the certificate of another is not believed', async () => {
+    const front = await secured((await serving()).port, 'h2');
+    const root_certs = { inline_string: authority.ca };
+    const config = aggregatedBy({
+      target_uri: `127.0.0.1:${front.port}`,
+      channel_credentials: { ssl_credentials: { root_certs } },
+    });
+    const dynamic = config['dynamic_resources'] as Record<string, Json>;
+    for (const each of ['cds_config', 'lds_config']) dynamic[each] = { ...dynamic[each], initial_fetch_timeout: '1s' };
+    const proxy = await start(config);
+    assert.equal((await proxy.admin('/listeners')).text, '');
+    assert.ok((await proxy.stat('grpc.plane.streams_closed_14')) > 0);
+  });
+
+  test('over a UNIX socket, with local credentials and without any', async () => {
+    for (const [i, channel] of [{ channel_credentials: { local_credentials: {} } }, {}].entries()) {
+      const socket = path.join(folder, `google${i}.sock`);
+      const server = await serving(socket);
+      const proxy = await start(aggregatedBy({ target_uri: `unix:${socket}`, ...channel }));
+      assert.equal(await text(proxy), 'one');
+      const { headers } = server.plane.streams[0];
+      assert.deepEqual([headers[':authority'], headers[':scheme']], ['localhost', 'http']);
+    }
+  });
+});
+
 describe('REST', () => {
   /** Answers with the listener whose body is `now.text`; notes what it was asked. */
   function service(now: { text: string }, asked: Json[]) {

@@ -1,5 +1,5 @@
 /** A control plane for tests: takes gRPC streams and answers what a test tells it to. */
-import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { constants, createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { create } from '@bufbuild/protobuf';
 import { frameMessage, MessageReader } from '../../native-free/grpc/message_framing.ts';
@@ -21,6 +21,12 @@ export interface PlaneStream {
     added?: { name: string; version: string; aliases?: string[]; message: AnyMessage | undefined; ttl?: number }[];
     removed?: string[];
   }): void;
+  /** A response as it is. */
+  send(message: AnyMessage): void;
+  /** Whatever the bytes are: a message of gRPC, or none. */
+  sendBytes(bytes: Uint8Array): void;
+  /** The stream, or its whole connection, without a word. */
+  reset(what: 'stream' | 'connection'): void;
   /** Ends the stream with a gRPC status. */
   end(status: number): void;
 }
@@ -104,15 +110,24 @@ export class ControlPlane {
           ),
         });
       },
+      send: (message) => write(message.$typeName, message),
+      sendBytes(bytes) {
+        if (!stream.destroyed && !stream.writableEnded) stream.write(bytes);
+      },
+      reset(what) {
+        if (what === 'stream') stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+        else stream.session?.destroy();
+      },
       end(code) {
         status = code;
         stream.end();
       },
     };
+    const write = (typeName: string, message: AnyMessage): void => {
+      if (!stream.destroyed && !stream.writableEnded) stream.write(frameMessage(encode(typeName, message)));
+    };
     const send = (typeName: string, fields: object): void => {
-      if (stream.destroyed || stream.writableEnded) return;
-      const message = create(messageType(typeName), fields as never);
-      stream.write(frameMessage(encode(typeName, message)));
+      write(typeName, create(messageType(typeName), fields as never) as unknown as AnyMessage);
     };
     this.streams.push(handle);
     stream.on('data', (bytes: Buffer) => {

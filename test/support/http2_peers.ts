@@ -32,6 +32,10 @@ export const OPTIONS: Http2Options = {
   maxConsecutiveInboundFramesWithEmptyPayload: 1,
   maxInboundPriorityFramesPerStream: 100,
   maxInboundWindowUpdateFramesPerDataFrameSent: 10,
+  maxHeaderFieldBytes: 65_536,
+  streamResetBurst: 1000,
+  streamResetRate: 33,
+  customSettings: [],
 };
 
 /** `:method GET`, `:scheme http`, `:path /`, `:authority h`; without a table. */

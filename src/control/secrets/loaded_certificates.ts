@@ -6,7 +6,7 @@ import type { SecretInUse } from './secret_set.ts';
 
 /** Where the certificates of a secret are: the chain of a certificate, the authorities of a validation context. */
 export function certificateSource(secret: SecretInUse['configured']): DataSource | undefined {
-  if (secret?.case === 'tlsCertificate') return secret.value.certificateChain;
+  if (secret?.case === 'tlsCertificate') return secret.value.certificateChain ?? secret.value.pkcs12;
   return secret?.case === 'validationContext' ? secret.value.trustedCa : undefined;
 }
 

@@ -189,7 +189,13 @@ function watchedPaths({ ref, configured }: SecretEntry): { folders: string[]; fi
 function sourcesOf(content: Content | undefined): DataSource[] {
   const all =
     content?.case === 'tlsCertificate'
-      ? [content.value.certificateChain, content.value.privateKey, content.value.password, content.value.ocspStaple]
+      ? [
+          content.value.certificateChain,
+          content.value.privateKey,
+          content.value.pkcs12,
+          content.value.password,
+          content.value.ocspStaple,
+        ]
       : content?.case === 'validationContext'
         ? [content.value.trustedCa, content.value.crl]
         : content?.case === 'sessionTicketKeys'

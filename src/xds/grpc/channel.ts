@@ -11,9 +11,11 @@ import { connect as connectTls } from 'node:tls';
 import { frameMessage, MessageReader } from '../../../native-free/grpc/message_framing.ts';
 import { decodeGrpcMessage } from '../../../native-free/grpc/percent_encoding.ts';
 import { GrpcStatus } from '../../../native-free/grpc/status.ts';
+import { localAddress } from '../../common/local_address.ts';
 import { logger } from '../../common/log.ts';
 import { CLUSTER } from '../../common/stats/layouts.ts';
-import { type ControlPlaneHost, type ControlPlanes, unixPath } from '../control_plane.ts';
+import { type ControlPlaneHost, type ControlPlanes, type PlaneKeepalive, unixPath } from '../control_plane.ts';
+import { GOOGLE_GRPC } from '../google_grpc.ts';
 
 const log = logger('grpc');
 
@@ -22,6 +24,7 @@ const mostMessageBytes = 512 * 1024 * 1024;
 const windowBytes = 16 * 1024 * 1024;
 
 export interface GrpcStreamCallbacks {
+  /** Throws when it cannot be read: the stream then ends. */
   onMessage(bytes: Uint8Array): void;
   /** Comes once and last, unless the stream was closed by us. */
   onClosed(status: number, message: string): void;
@@ -38,17 +41,24 @@ export interface ChannelOptions {
   readonly authority: string;
   /** Sent with every stream. */
   readonly metadata: readonly (readonly [string, string])[];
+  /** x-envoy-internal and x-forwarded-for. */
+  readonly envoyHeaders: boolean;
 }
 
 export class GrpcChannel {
   private readonly options: ChannelOptions;
   private readonly planes: ControlPlanes;
   private session: ClientHttp2Session | undefined;
+  /** The connection is over TLS. */
+  private secure = false;
   private streams = 0;
+  /** Slots of `grpc.<stat_prefix>.`, where streams are counted. */
+  private readonly counts: Float64Array | undefined;
 
-  constructor(options: ChannelOptions, planes: ControlPlanes) {
+  constructor(options: ChannelOptions, planes: ControlPlanes, counts?: Float64Array) {
     this.options = options;
     this.planes = planes;
+    this.counts = counts;
   }
 
   /** Opens a stream; undefined when the cluster has no host to connect to at present. */
@@ -57,7 +67,8 @@ export class GrpcChannel {
     this.session ??= this.connect();
     if (this.session === undefined) return undefined;
     this.streams++;
-    return new ChannelStream(this.session, this.headers(method), callbacks, () => this.onStreamGone());
+    if (this.counts !== undefined) this.counts[GOOGLE_GRPC.slot.streams_total]++;
+    return new ChannelStream(this.session, this.headers(method), callbacks, (status) => this.onStreamGone(status));
   }
 
   private headers(method: string): Record<string, string | string[]> {
@@ -65,11 +76,14 @@ export class GrpcChannel {
       ':method': 'POST',
       ':path': method,
       ':authority': this.options.authority,
-      ':scheme': this.session?.encrypted === true ? 'https' : 'http',
+      ':scheme': this.secure ? 'https' : 'http',
       te: 'trailers',
       'content-type': 'application/grpc',
-      'x-envoy-internal': 'true',
     };
+    if (this.options.envoyHeaders) {
+      headers['x-envoy-internal'] = 'true';
+      headers['x-forwarded-for'] = localAddress();
+    }
     for (const [name, value] of this.options.metadata) {
       const lower = name.toLowerCase();
       const present = headers[lower];
@@ -79,7 +93,10 @@ export class GrpcChannel {
   }
 
   /** A channel without streams keeps no connection. */
-  private onStreamGone(): void {
+  private onStreamGone(status: number): void {
+    if (this.counts !== undefined && status <= GrpcStatus.Unauthenticated) {
+      this.counts[GOOGLE_GRPC.slot.streams_closed_0 + status]++;
+    }
     if (--this.streams > 0) return;
     this.session?.close();
     this.session = undefined;
@@ -90,6 +107,7 @@ export class GrpcChannel {
     const host = this.planes.nextHost(cluster);
     if (host === undefined) return undefined;
     log.debug(`connecting to ${host.address.text} of '${cluster}'`);
+    this.secure = host.tls !== undefined;
     const { stats } = host;
     const { slot } = CLUSTER;
     stats[slot.upstream_cx_total]++;
@@ -109,6 +127,7 @@ export class GrpcChannel {
       connected = true;
       clearTimeout(timer);
       session.setLocalWindowSize(windowBytes);
+      if (host.keepalive !== undefined) keepAlive(session, host.keepalive);
     });
     // Each stream hears of it too, and tells its owner.
     session.on('error', (error) => log.debug(`connection to ${host.address.text}: ${error.message}`));
@@ -126,10 +145,28 @@ export class GrpcChannel {
   }
 }
 
-function openSocket({ address, tls }: ControlPlaneHost): Socket {
+/** Asks by the clock whether the other side is there: a connection whose packets are dropped ends in no other way. */
+function keepAlive(session: ClientHttp2Session, { interval, timeout, jitter }: PlaneKeepalive): void {
+  let timer: NodeJS.Timeout;
+  const schedule = () => {
+    timer = setTimeout(ask, interval + (Math.random() * jitter * interval) / 100);
+  };
+  const ask = () => {
+    timer = setTimeout(() => session.destroy(new Error('keepalive timeout')), timeout);
+    session.ping((error) => {
+      clearTimeout(timer);
+      if (error === null && !session.destroyed) schedule();
+    });
+  };
+  schedule();
+  session.once('close', () => clearTimeout(timer));
+}
+
+function openSocket({ address, tls, tcpKeepalive }: ControlPlaneHost): Socket {
   const where = address.ip === '' ? { path: unixPath(address.text) } : { host: address.ip, port: address.port };
   const socket = tls === undefined ? connectTcp(where) : connectTls({ ...tls, ...where, ALPNProtocols: ['h2'] });
   socket.setNoDelay(true);
+  if (tcpKeepalive !== undefined) socket.setKeepAlive(true, tcpKeepalive);
   socket.on('error', () => {}); // the session tells
   return socket;
 }
@@ -137,7 +174,7 @@ function openSocket({ address, tls }: ControlPlaneHost): Socket {
 class ChannelStream implements GrpcStream {
   private readonly stream: ClientHttp2Stream;
   private readonly callbacks: GrpcStreamCallbacks;
-  private readonly onGone: () => void;
+  private readonly onGone: (status: number) => void;
   private readonly reader = new MessageReader(mostMessageBytes);
   private status = -1;
   private message = '';
@@ -147,7 +184,7 @@ class ChannelStream implements GrpcStream {
     session: ClientHttp2Session,
     headers: Record<string, string | string[]>,
     callbacks: GrpcStreamCallbacks,
-    onGone: () => void,
+    onGone: (status: number) => void,
   ) {
     this.callbacks = callbacks;
     this.onGone = onGone;
@@ -171,7 +208,7 @@ class ChannelStream implements GrpcStream {
     if (this.gone) return;
     this.gone = true;
     this.stream.close(constants.NGHTTP2_CANCEL);
-    this.onGone();
+    this.onGone(GrpcStatus.Canceled);
   }
 
   private onHead(head: IncomingHttpHeaders): void {
@@ -190,23 +227,30 @@ class ChannelStream implements GrpcStream {
     if (typeof message === 'string') this.message = decodeGrpcMessage(message);
   }
 
+  /** What cannot be read ends the stream with INTERNAL, as in Envoy: it would wait for an answer for ever. */
   private onData(bytes: Buffer): void {
     if (this.gone) return;
-    const ok = this.reader.push(bytes, (message) => {
-      if (!this.gone) this.callbacks.onMessage(message);
-    });
-    if (ok || this.gone) return;
-    this.status = GrpcStatus.Internal;
-    this.message = 'the control plane sent what is no gRPC message';
-    this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    try {
+      const ok = this.reader.push(bytes, (message, flags) => {
+        if (flags !== 0) throw new Error('a message of the control plane is compressed');
+        if (!this.gone) this.callbacks.onMessage(message);
+      });
+      if (!ok) throw new Error('the control plane sent what is no gRPC message');
+    } catch (error) {
+      if (this.gone) return;
+      this.status = GrpcStatus.Internal;
+      this.message = (error as Error).message;
+      this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+      this.finish();
+    }
   }
 
   private finish(): void {
     if (this.gone) return;
     this.gone = true;
     if (!this.stream.destroyed) this.stream.close(constants.NGHTTP2_CANCEL);
-    this.onGone();
     const status = this.status < 0 ? GrpcStatus.Unavailable : this.status;
+    this.onGone(status);
     this.callbacks.onClosed(status, this.message);
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
+import { frameMessage } from '../../../native-free/grpc/message_framing.ts';
 import { ControlPlane, type SotwRequest } from '../../../test/support/control_plane.ts';
 import { waitFor } from '../../../test/support/wait_for.ts';
 import { type AnyMessage, messageType } from '../../api/registry.ts';
@@ -36,7 +37,7 @@ test('the back-off doubles from 500 ms to 30 s, anywhere below its bound, and be
 
 test('rate_limit_settings: requests beyond the bucket wait, are counted, and go out in time', async () => {
   const plane = await ControlPlane.start(() => {});
-  const limited = { ...ads(false), rateLimitSettings: { maxTokens: 2, fillRate: 10 } } as never;
+  const limited = { ...ads(false), rateLimitSettings: { maxTokens: 2, fillRate: 0.5 } } as never;
   const all = parts(() => plane.port, { ads: limited });
   const xds = new XdsSubscriptions(all);
   running.push(
@@ -148,4 +149,27 @@ test('a control plane of the second API is asked in its own terms', async () => 
     assert.equal(stream.path, `/envoy.service.discovery.v2.AggregatedDiscoveryService/${method}`);
     assert.equal(stream.requests[0].typeUrl, 'type.googleapis.com/envoy.api.v2.Cluster');
   }
+});
+
+test('what cannot be read ends the stream with INTERNAL, and the next one asks again', async () => {
+  const nonsense = [
+    frameMessage(Uint8Array.of(0xff, 0xff)),
+    Uint8Array.of(1, 0, 0, 0, 1, 0), // compressed
+    Uint8Array.of(0, 0xff, 0xff, 0xff, 0xff), // four gigabytes are announced
+  ];
+  const plane = await ControlPlane.start((stream) => {
+    const bytes = nonsense[plane.streams.length - 1];
+    if (bytes !== undefined) stream.sendBytes(bytes);
+    else stream.respond({ typeUrl: clusterUrl, version: '1', nonce: '1', resources: [cluster('a')] });
+  });
+  const all = parts(() => plane.port, { ads: ads(false) });
+  const xds = new XdsSubscriptions(all);
+  running.push(
+    () => xds.stop(),
+    () => plane.stop(),
+  );
+  const recorder = new Recorder();
+  xds.subscribe(source({ ads: {} }), clusterType, 'cluster_manager.cds.', recorder).start(undefined);
+  await waitFor('the answer', () => recorder.updates.length > 0);
+  assert.equal(plane.streams.length, nonsense.length + 1);
 });

@@ -68,7 +68,7 @@ export class DeltaMux extends Mux<DeltaType, Response> {
   protected async take(type: DeltaType, response: Response, epoch: number): Promise<void> {
     const { systemVersionInfo: version, nonce } = response;
     if (response.controlPlane !== undefined) this.options.onIdentifier(response.controlPlane.identifier);
-    const decoded = await decodeDelta(response.resources, type.typeName, version);
+    const decoded = await decodeDelta(response.resources, type.typeName, version, type.large);
     const { resources, heartbeats, rejections } = decoded;
     const removed = [...response.removedResources, ...decoded.absent];
     for (const { name, ttl } of heartbeats) type.ttl.set(name, ttl);

@@ -40,8 +40,8 @@ export class LastingStream {
     const { channel, method, backOff } = this.parts;
     this.stream = channel.open(method, {
       onMessage: (bytes) => {
-        backOff.reset();
         this.owner.onMessage(bytes);
+        backOff.reset();
       },
       onClosed: (status, message) => this.onClosed(status, message),
     });

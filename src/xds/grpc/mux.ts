@@ -3,6 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import type { envoy } from '../../api/envoy_types.ts';
 import { type AnyMessage, decode, messageType } from '../../api/registry.ts';
 import { logger } from '../../common/log.ts';
+import { LargeResources } from '../decode.ts';
 import type { DecodedResource } from '../subscription.ts';
 import { TimeToLive } from '../time_to_live.ts';
 import { typeNameFor } from '../type_urls.ts';
@@ -33,6 +34,7 @@ export class WatchedType {
   /** Responses are taken one after the other: the next one waits until the last is applied. */
   queue: Promise<void> = Promise.resolve();
   readonly ttl: TimeToLive;
+  readonly large = new LargeResources();
 
   constructor(typeName: string, onExpired: (name: string) => void) {
     this.typeName = typeName;
@@ -109,15 +111,7 @@ export abstract class Mux<T extends WatchedType, Response extends { typeUrl: str
   }
 
   onMessage(bytes: Uint8Array): void {
-    let response: Response;
-    try {
-      response = decode(this.responseType, bytes) as unknown as Response;
-    } catch (error) {
-      const { responseType } = this;
-      const name = responseType.slice(responseType.lastIndexOf('.') + 1);
-      log.warn(`a response of the control plane is no ${name}: ${(error as Error).message}`);
-      return;
-    }
+    const response = this.read(bytes);
     const type = this.types.get(typeNameFor(response.typeUrl));
     if (type === undefined || !this.wantsResponse(type)) {
       log.warn(`ignoring ${response.typeUrl}: nothing of this type was asked for`);
@@ -125,6 +119,16 @@ export abstract class Mux<T extends WatchedType, Response extends { typeUrl: str
     }
     const { epoch } = this;
     type.queue = type.queue.then(() => this.take(type, response, epoch));
+  }
+
+  private read(bytes: Uint8Array): Response {
+    const { responseType } = this;
+    try {
+      return decode(responseType, bytes) as unknown as Response;
+    } catch (error) {
+      const name = responseType.slice(responseType.lastIndexOf('.') + 1);
+      throw new Error(`a response of the control plane is no ${name}: ${(error as Error).message}`);
+    }
   }
 
   stop(): void {

@@ -82,6 +82,7 @@ export class SotwMux extends Mux<SotwType, Response> {
       type.typeName,
       version,
       type.known,
+      type.large,
     );
     for (const { name, ttl } of heartbeats) type.ttl.set(name, ttl);
     let refused: readonly Rejection[] = rejections;

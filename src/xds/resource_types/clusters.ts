@@ -2,6 +2,8 @@
 import type { envoy } from '../../api/envoy_types.ts';
 import { logger } from '../../common/log.ts';
 import { Slices } from '../../common/slices.ts';
+import { defineLayout } from '../../common/stats/layout.ts';
+import type { StatsStore } from '../../spi/stats.ts';
 import { sliceTime } from '../decode.ts';
 import type { DecodedResource, Rejection } from '../subscription.ts';
 import { CollectionDiscovery, type CollectionTarget } from './collection.ts';
@@ -20,8 +22,19 @@ export interface ClusterTarget extends CollectionTarget {
   latest(name: string): Cluster | undefined;
 }
 
+/** `cluster_manager.cds.`, beside what every subscription counts. */
+const CDS = defineLayout('cds', ['config_reload'], ['config_reload_time_ms']);
+
 export class ClusterDiscovery extends CollectionDiscovery<ClusterTarget> {
-  /** The ACK waits until the clusters are warm, as Envoy's does. */
+  private readonly stats: Float64Array;
+  private begun = false;
+
+  constructor(target: ClusterTarget, stats: StatsStore, onFirst: () => void) {
+    super(target, onFirst);
+    this.stats = stats.block(CDS, 'cluster_manager.cds.');
+  }
+
+  /** But for the first one, the ACK waits until the clusters are warm, as Envoy's does. */
   protected async update(
     resources: readonly DecodedResource[],
     removed: readonly string[],
@@ -46,8 +59,14 @@ export class ClusterDiscovery extends CollectionDiscovery<ClusterTarget> {
       warm.push(this.target.apply(message as unknown as Cluster, source));
     }
     for (const name of removed) this.target.remove(name);
-    await Promise.all(warm);
-    this.onFirst();
+    if (warm.length > 0 || removed.length > 0) {
+      this.stats[CDS.slot.config_reload]++;
+      this.stats[CDS.slot.config_reload_time_ms] = Date.now();
+    }
+    const { begun } = this;
+    this.begun = true;
+    const done = Promise.all(warm).then(this.onFirst);
+    if (begun) await done;
     return rejections;
   }
 }

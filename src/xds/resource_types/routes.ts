@@ -1,12 +1,15 @@
 /** Control path, step 3: RDS: route configurations that listeners name, each fetched once and shared by all that name it. */
 import type { envoy } from '../../api/envoy_types.ts';
-import { encode } from '../../api/registry.ts';
+import { type AnyMessage, encode } from '../../api/registry.ts';
+import { encodeLargeMessage } from '../../common/large_messages.ts';
+import { Slices } from '../../common/slices.ts';
 import { defineLayout } from '../../common/stats/layout.ts';
 import { resourceType, routeKey } from '../../snapshot/layout.ts';
 import type { SnapshotPublisher } from '../../snapshot/publisher.ts';
 import type { StatsStore } from '../../spi/stats.ts';
+import { sliceTime } from '../decode.ts';
 import type { DecodedResource, Rejection, Subscription, SubscriptionFactory } from '../subscription.ts';
-import { validateResources } from './validate.ts';
+import { validateInSlices } from './validate.ts';
 import { VirtualHostDiscovery } from './virtual_hosts.ts';
 
 type RouteConfiguration = envoy.config.route.v3.RouteConfiguration;
@@ -106,15 +109,16 @@ export class RouteSet {
   ): Subscription {
     const { stats, subscriptions } = this.parts;
     const slots = stats.block(RDS, prefix);
-    const take = (resources: readonly DecodedResource[], version: string): Rejection[] => {
+    const take = async (resources: readonly DecodedResource[], version: string): Promise<Rejection[]> => {
       const mine = resources.filter(({ name }) => name === routeConfigName);
       if (mine.length === 0) {
         slots[RDS.slot.update_empty]++;
         entry.ready.resolve();
         return [];
       }
-      const { good, rejections } = validateResources(mine, this.parts.clusters(), 'route configuration');
-      if (good.length > 0) this.take(key, entry, good[0], version, slots);
+      const known = () => false;
+      const { good, rejections } = await validateInSlices(mine, this.parts.clusters(), 'route configuration', known);
+      if (good.length > 0) await this.take(key, entry, good[0], version, slots);
       if (entry.virtualHosts === undefined) entry.ready.resolve();
       else void entry.virtualHosts.ready.then(() => entry.ready.resolve());
       return rejections;
@@ -129,14 +133,22 @@ export class RouteSet {
     });
   }
 
-  private take(key: string, entry: RouteEntry, resource: DecodedResource, version: string, slots: Float64Array): void {
+  private async take(
+    key: string,
+    entry: RouteEntry,
+    resource: DecodedResource,
+    version: string,
+    slots: Float64Array,
+  ): Promise<void> {
+    // Nobody names it any more.
+    if (this.entries.get(key) !== entry) return;
     const message = resource.message as unknown as RouteConfiguration;
     entry.table = message;
     entry.known = { name: message.name, version: resource.version || version, updatedAt: Date.now(), message };
     slots[RDS.slot.config_reload]++;
     slots[RDS.slot.config_reload_time_ms] = Date.now();
     this.followHosts(key, entry, message);
-    this.publish(key, entry);
+    await this.publishInSlices(key, entry);
   }
 
   /** The virtual hosts of another source are others. */
@@ -153,14 +165,26 @@ export class RouteSet {
   }
 
   private publish(key: string, entry: RouteEntry): void {
-    const { table, virtualHosts } = entry;
-    const message =
-      virtualHosts === undefined
-        ? table!
-        : { ...table!, virtualHosts: [...table!.virtualHosts, ...virtualHosts.all()] };
+    const message = this.merged(entry);
     entry.known = { ...entry.known!, message };
     this.parts.publisher.setResource(resourceType.routes, key, message);
     this.parts.onChange();
+  }
+
+  /** The same bit by bit, for what may be large. */
+  private async publishInSlices(key: string, entry: RouteEntry): Promise<void> {
+    const message = this.merged(entry);
+    entry.known = { ...entry.known!, message };
+    const bytes = await encodeLargeMessage(message as unknown as AnyMessage, new Slices(sliceTime));
+    // Meanwhile another one came, or everybody left.
+    if (this.entries.get(key) !== entry || entry.known.message !== message) return;
+    this.parts.publisher.setEncoded(resourceType.routes, key, bytes);
+    this.parts.onChange();
+  }
+
+  private merged({ table, virtualHosts }: RouteEntry): RouteConfiguration {
+    if (virtualHosts === undefined) return table!;
+    return { ...table!, virtualHosts: [...table!.virtualHosts, ...virtualHosts.all()] };
   }
 }
 

@@ -1,6 +1,11 @@
 /** Control path, step 3: which resources of a response can be used, and why the others cannot. */
 import { Slices } from '../../common/slices.ts';
-import { checkResource, reasonsOf } from '../../config/check_resource.ts';
+import {
+  checkResource,
+  checkResourceInSlices,
+  type ResourceDiagnostics,
+  reasonsOf,
+} from '../../config/check_resource.ts';
 import { sliceTime } from '../decode.ts';
 import type { DecodedResource, Rejection } from '../subscription.ts';
 
@@ -18,8 +23,8 @@ export function validateResources(
   clusters: ReadonlySet<string>,
   kind: string,
 ): Validated {
-  const validation = new Validation(clusters, kind);
-  for (const resource of resources) validation.add(resource);
+  const validation = new Validation(kind);
+  for (const resource of resources) validation.add(resource, checkResource(resource.message, clusters));
   return validation.outcome();
 }
 
@@ -30,36 +35,35 @@ export async function validateInSlices(
   kind: string,
   isKnown: (resource: DecodedResource) => boolean,
 ): Promise<Validated> {
-  const validation = new Validation(clusters, kind);
+  const validation = new Validation(kind);
   const slices = new Slices(sliceTime);
   for (const resource of resources) {
-    validation.add(resource, isKnown(resource));
+    const found = isKnown(resource) ? undefined : await checkResourceInSlices(resource.message, clusters, slices);
+    validation.add(resource, found);
     if (slices.over) await slices.next();
   }
   return validation.outcome();
 }
 
 class Validation {
-  private readonly clusters: ReadonlySet<string>;
   private readonly kind: string;
   private readonly rejections: Rejection[] = [];
   private readonly good: DecodedResource[] = [];
   private readonly seen = new Set<string>();
   private none = false;
 
-  constructor(clusters: ReadonlySet<string>, kind: string) {
-    this.clusters = clusters;
+  constructor(kind: string) {
     this.kind = kind;
   }
 
-  add(resource: DecodedResource, known = false): void {
+  /** Without diagnostics: it is known to be good. */
+  add(resource: DecodedResource, diagnostics: ResourceDiagnostics | undefined): void {
     const { name } = resource;
     if (this.seen.has(name)) {
       this.rejections.push({ resource: name, reason: `duplicate ${this.kind} ${name} found` });
       this.none = true;
     }
     this.seen.add(name);
-    const diagnostics = known ? undefined : checkResource(resource.message, this.clusters);
     if (diagnostics === undefined || diagnostics.errors.length === 0) {
       this.good.push(resource);
       return;
