@@ -2,6 +2,7 @@
 import { setLogLevels } from './common/log.ts';
 import { loadBootstrap } from './config/load.ts';
 import { renderDiagnostics } from './config/render.ts';
+import { takeLogFormat } from './control/log_format_option.ts';
 import { parseOptions } from './control/options.ts';
 import { Server } from './control/server.ts';
 
@@ -42,7 +43,9 @@ export async function createProxy({ config, concurrency, flags = [] }: ProxyOpti
   setLogLevels(log.level, log.componentLevels, log);
   const loaded = loadBootstrap({ yaml });
   if (loaded.bootstrap === undefined) throw new Error(renderDiagnostics(loaded.errors));
-  const server = new Server(loaded, parsed.options);
+  const options = takeLogFormat(loaded, parsed.options);
+  if ('reason' in options) throw new Error(options.reason);
+  const server = new Server(loaded, options);
   await server.start();
   return {
     server,

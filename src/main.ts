@@ -2,6 +2,7 @@
 import { logger, setLogLevels } from './common/log.ts';
 import { loadBootstrap } from './config/load.ts';
 import { renderDiagnostics } from './config/render.ts';
+import { takeLogFormat } from './control/log_format_option.ts';
 import { type Options, parseOptions } from './control/options.ts';
 import { isSubcommand, runSubcommand } from './control/subcommands.ts';
 
@@ -36,6 +37,11 @@ async function run(options: Options): Promise<number> {
     await demo?.stop();
     return 1;
   }
+  const taken = takeLogFormat(loaded, options);
+  if ('reason' in taken) {
+    process.stderr.write(`${renderDiagnostics([taken], colors)}\n`);
+    return 1;
+  }
   for (const text of options.warnings) log.warn(text);
   if (loaded.warnings.length > 0 && log.warnOn) process.stderr.write(`${renderDiagnostics(loaded.warnings, colors)}\n`);
   if (options.mode === 'validate') {
@@ -43,5 +49,5 @@ async function run(options: Options): Promise<number> {
     return 0;
   }
   const { serve } = await import('./control/serve.ts');
-  return serve(loaded, options, demo);
+  return serve(loaded, taken, demo);
 }

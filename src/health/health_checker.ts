@@ -78,8 +78,6 @@ export class HealthChecker {
     this.firstRound = new Promise((resolve) => {
       this.resolveFirst = resolve;
     });
-    const { stats } = parts;
-    for (let i = 0; i < stats.length; i++) stats[i] += 0;
   }
 
   /** Hosts that stay keep their state; new ones are unhealthy until their first check. */
@@ -193,7 +191,7 @@ export class HealthChecker {
       if ((flags & HealthFlag.DegradedActiveHc) !== 0) degraded++;
     }
     stats[HEALTH_CHECK.slot.healthy] = healthy;
-    stats[HEALTH_CHECK.slot.degraded] = degraded;
+    if (stats[HEALTH_CHECK.slot.degraded] !== degraded) stats[HEALTH_CHECK.slot.degraded] = degraded;
   }
 
   private logChange({ host }: Session, outcome: CheckOutcome, healthy: boolean, first: boolean): void {

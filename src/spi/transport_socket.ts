@@ -1,5 +1,6 @@
 /** What a transport socket is made from on a worker: the contract between listeners or clusters and the extensions that secure connections. */
 import type { envoy } from '../api/envoy_types.ts';
+import type { LogFiles } from '../common/access_log/log_files.ts';
 import type { TlsConnector } from '../net/connect.ts';
 import type { TlsStarter } from '../net/tls_starter.ts';
 import type { StatsStore } from './stats.ts';
@@ -19,6 +20,7 @@ export interface TransportSocketContext {
   /** `listener.<address>.` or `cluster.<name>.` */
   readonly scope: string;
   readonly secrets: SecretSource;
+  readonly files: LogFiles;
   /** What all workers do alike is counted by the one with the number 0. */
   readonly worker: number;
 }

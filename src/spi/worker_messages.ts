@@ -30,6 +30,8 @@ export interface WorkerTask {
   readonly runtime: RuntimeValues;
   /** Sockets all workers together may hold open. */
   readonly mostSockets: number;
+  /** Clients that all workers together may have connected; undefined leaves it to the runtime. */
+  readonly mostClients: number | undefined;
   /** How many workers there are. */
   readonly concurrency: number;
   /** Milliseconds of a drain sequence. */
