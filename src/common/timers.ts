@@ -102,6 +102,8 @@ function arm(deadline: number): void {
   if (armed !== undefined) clearTimeout(armed);
   armedFor = deadline;
   armed = setTimeout(run, Math.max(1, Math.ceil(deadline - now)));
+  // It outlives the timers it was armed for: not what a thread stays for.
+  armed.unref();
 }
 
 function run(): void {
