@@ -1,13 +1,9 @@
 /** Step 7 of the data path: one request on its way to a cluster: its tries, its timers, its copies, and the answer back. */
-import { isGrpcType } from '../../native-free/grpc/content_type.ts';
-import { grpcToHttpStatus, parseGrpcStatus } from '../../native-free/grpc/status.ts';
 import type { HeaderMap, RequestHead, ResponseHead } from '../../native-free/headers/header_map.ts';
 import {
-  CONTENT_TYPE,
   GRPC_STATUS,
   X_ENVOY_ATTEMPT_COUNT,
   X_ENVOY_OVERLOADED,
-  X_ENVOY_UPSTREAM_CANARY,
   X_ENVOY_UPSTREAM_SERVICE_TIME,
 } from '../../native-free/headers/well_known.ts';
 import { BodyBuffer } from '../common/body_buffer.ts';
@@ -22,6 +18,7 @@ import type { BodyPiece, DecoderFilterCallbacks } from '../spi/http_filter.ts';
 import type { ClientStream } from '../upstream/client_stream.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { Host } from '../upstream/host.ts';
+import { FlowControl } from './flow_control.ts';
 import type { InternalRedirectPolicy } from './internal_redirect.ts';
 import { isInMaintenance } from './maintenance_mode.ts';
 import { Mirrors } from './mirrors.ts';
@@ -47,7 +44,6 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
   private readonly cluster: Cluster;
   private readonly charges: RequestCharges;
   private readonly timers: RequestTimers;
-  private readonly isGrpc: boolean;
   private upstream: UpstreamRequest | undefined;
   /** Undefined: there is but this try. */
   private retries: Retries | undefined;
@@ -65,8 +61,8 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
   private responseStarted = false;
   /** An informational answer has come. */
   private informed = false;
-  private paused = false;
-  private responsePaused = false;
+  /** Made when one side has to wait. */
+  private flow: FlowControl | undefined;
 
   constructor(config: RouterConfig, callbacks: DecoderFilterCallbacks, route: Route, cluster: Cluster) {
     const { request, info } = callbacks;
@@ -74,8 +70,7 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     this.callbacks = callbacks;
     this.route = route;
     this.cluster = cluster;
-    this.isGrpc = isGrpcType(request.headers.get(CONTENT_TYPE));
-    this.charges = new RequestCharges(cluster, route, request, info, this.isGrpc && config.suppressGrpcFailureCodes);
+    this.charges = new RequestCharges(cluster, route, request, info, config.suppressGrpcFailureCodes);
     this.timers = new RequestTimers(this, requestTimeouts(route, request, config.respectExpectedTimeout));
   }
 
@@ -131,10 +126,8 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
   }
 
   onDownstreamBlocked(): void {
-    if (this.responsePaused || this.upstream?.stream === undefined) return;
-    this.responsePaused = true;
-    this.cluster.stats[CLUSTER.slot.upstream_flow_control_paused_reading_total]++;
-    this.upstream.stream.pauseResponse();
+    const stream = this.upstream?.stream;
+    if (stream !== undefined) this.flowControl.pauseResponse(stream);
   }
 
   onDownstreamWritable(): void {
@@ -217,7 +210,7 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     const { size } = this.body;
     if (this.mayReplay && size > this.bufferLimit) this.stopKeeping();
     if (this.upstream !== undefined && this.upstream.stream === undefined && size > this.callbacks.bufferLimit) {
-      this.pauseRequest();
+      this.flowControl.pauseRequest();
     }
   }
 
@@ -233,25 +226,13 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     } else if (this.upstream.stream !== undefined) this.body = undefined;
   }
 
-  private pauseRequest(): void {
-    if (this.paused) return;
-    this.paused = true;
-    this.config.stats[HTTP.slot.downstream_flow_control_paused_reading_total]++;
-    this.callbacks.pauseRequest();
-  }
-
-  private resumeRequest(): void {
-    if (!this.paused) return;
-    this.paused = false;
-    this.config.stats[HTTP.slot.downstream_flow_control_resumed_reading_total]++;
-    this.callbacks.resumeRequest();
+  private get flowControl(): FlowControl {
+    this.flow ??= new FlowControl(this.callbacks, this.config.stats, this.cluster.stats);
+    return this.flow;
   }
 
   private resumeResponse(): void {
-    if (!this.responsePaused) return;
-    this.responsePaused = false;
-    this.cluster.stats[CLUSTER.slot.upstream_flow_control_resumed_reading_total]++;
-    this.upstream?.stream?.resumeResponse();
+    this.flow?.resumeResponse(this.upstream?.stream);
   }
 
   // === UpstreamRequestOwner ===
@@ -281,7 +262,7 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     if (!this.mayReplay) this.body = undefined;
     if (this.requestDone) this.timers.startTry();
     if (this.callbacks.downstreamBlocked) this.onDownstreamBlocked();
-    this.resumeRequest();
+    this.flow?.resumeRequest();
   }
 
   private noteStream(stream: ClientStream): void {
@@ -323,7 +304,7 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     this.retries = undefined;
     this.body = undefined;
     this.responseStarted = true;
-    this.chargeResponse(upstream.host, head, endStream);
+    this.charges.answer(upstream.host, head, endStream);
     // Envoy counts it from the end of the request: an earlier answer has none.
     if (!this.config.suppressEnvoyHeaders && this.requestDone) {
       head.headers.set(X_ENVOY_UPSTREAM_SERVICE_TIME, String(Math.round(now - upstream.startedAt)));
@@ -351,14 +332,14 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     this.timers.onActivity();
     if (endStream) {
       // Without a status in trailers no gRPC call succeeds.
-      if (this.isGrpc) this.chargeGrpcStatus(undefined);
+      if (this.charges.isGrpc) this.chargeGrpcStatus(undefined);
       this.finishResponse();
     }
     this.callbacks.encodeData(bytes, start, end, endStream);
   }
 
   onUpstreamTrailers(trailers: HeaderMap): void {
-    if (this.isGrpc) this.chargeGrpcStatus(trailers.get(GRPC_STATUS));
+    if (this.charges.isGrpc) this.chargeGrpcStatus(trailers.get(GRPC_STATUS));
     this.finishResponse();
     this.callbacks.encodeTrailers(trailers);
   }
@@ -369,11 +350,11 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     if (log.debugOn) log.debug(`${this.tag}upstream reset: reset reason: ${reason} ${detail}`);
     if (reason === 'remote connection failure' || reason === 'local connection failure')
       info.upstreamTransportFailureReason = detail.replaceAll(' ', '_');
-    this.responsePaused = false;
+    this.flow?.forgetResponse();
     if (this.responseStarted) {
       info.setFlag(flagOfReset(reason));
       // As Envoy: only where the call was not yet charged to its host.
-      if (this.isGrpc && info.responseCode < 500) {
+      if (this.charges.isGrpc && info.responseCode < 500) {
         this.config.stats[HTTP.slot.rq_reset_after_downstream_response_started]++;
         this.chargeGrpcStatus(undefined);
       }
@@ -397,12 +378,12 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
 
   onUpstreamBlocked(): void {
     this.cluster.stats[CLUSTER.slot.upstream_flow_control_backed_up_total]++;
-    this.pauseRequest();
+    this.flowControl.pauseRequest();
   }
 
   onUpstreamWritable(): void {
     this.cluster.stats[CLUSTER.slot.upstream_flow_control_drained_total]++;
-    this.resumeRequest();
+    this.flow?.resumeRequest();
   }
 
   // === RetriesOwner ===
@@ -443,7 +424,7 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
       stats[CLUSTER.slot.upstream_internal_redirect_succeeded_total]++;
       info.responseCode = head.status;
       callbacks.response = head;
-      this.resumeRequest();
+      this.flow?.resumeRequest();
       callbacks.recreateStream(method === request.method ? this.body?.take() : undefined);
       return true;
     }
@@ -458,7 +439,7 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     const cluster = this.cluster;
     cluster.stats[CLUSTER.slot.upstream_rq_timeout]++;
     this.charges.count('upstream_rq_timeout');
-    if (this.slowTries !== undefined) this.timeOutSlowTries(this.slowTries);
+    this.slowTries?.timeOut(cluster, this.charges, this.upstream !== undefined);
     this.trackEnd();
     this.giveUpTry();
     this.endByTimeout('response_timeout');
@@ -511,8 +492,7 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
   }
 
   private othersGoOn(slow: SlowTries, upstream: UpstreamRequest): boolean {
-    const newestGoesOn = this.upstream !== undefined && this.upstream !== upstream;
-    return newestGoesOn || slow.hasOther(upstream) || this.retries?.waiting === true;
+    return slow.hasOther(upstream, this.upstream) || this.retries?.waiting === true;
   }
 
   private dropTry(slow: SlowTries, upstream: UpstreamRequest): void {
@@ -520,17 +500,6 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     if (this.upstream !== upstream) return;
     this.timers.stopTry();
     this.upstream = undefined;
-  }
-
-  /** Each try counts as one that timed out; for one of them the reply does. */
-  private timeOutSlowTries(slow: SlowTries): void {
-    const more = this.upstream === undefined ? slow.size - 1 : slow.size;
-    for (let i = 0; i < more; i++) {
-      this.cluster.stats[CLUSTER.slot.upstream_rq_timeout]++;
-      this.charges.count('upstream_rq_timeout');
-      this.charges.code(504);
-    }
-    slow.timeOut();
   }
 
   private giveUpTry(): void {
@@ -578,19 +547,8 @@ export class ForwardedRequest implements UpstreamRequestOwner, RetriesOwner, Tim
     this.callbacks.sendLocalReply(status, body, details, flag, editAll);
   }
 
-  private chargeResponse(host: Host, { status, headers }: ResponseHead, endStream: boolean): void {
-    this.charges.canary = headers.get(X_ENVOY_UPSTREAM_CANARY) === 'true' || host.lbMetadata?.canary === true;
-    this.charges.code(status);
-    if (!this.isGrpc || status >= 500) host.stats[status < 500 ? HOST.slot.rq_success : HOST.slot.rq_error]++;
-    else if (endStream) this.chargeGrpcStatus(headers.get(GRPC_STATUS));
-  }
-
-  /** What a gRPC call was for its host is known at its end, by the HTTP status that stands for its own. */
   private chargeGrpcStatus(status: string | undefined): void {
-    const { upstream } = this;
-    if (upstream === undefined) return;
-    const failed = status === undefined || grpcToHttpStatus(parseGrpcStatus(status)) >= 500;
-    upstream.host.stats[failed ? HOST.slot.rq_error : HOST.slot.rq_success]++;
+    if (this.upstream !== undefined) this.charges.grpcStatus(this.upstream.host, status);
   }
 
   private finishResponse(): void {

@@ -1,21 +1,19 @@
 /** Step 7 of the data path: the tries of one request that were too slow and go on beside the newest (hedge_on_per_try_timeout). */
-import { HOST } from '../common/stats/layouts.ts';
+import { CLUSTER, HOST } from '../common/stats/layouts.ts';
+import type { Cluster } from '../upstream/cluster.ts';
+import type { RequestCharges } from './request_charges.ts';
 import type { UpstreamRequest } from './upstream_request.ts';
 
 export class SlowTries {
   private readonly tries: UpstreamRequest[] = [];
 
-  get size(): number {
-    return this.tries.length;
-  }
-
   add(upstream: UpstreamRequest): void {
     this.tries.push(upstream);
   }
 
-  /** True when there is one besides `upstream`. */
-  hasOther(upstream: UpstreamRequest): boolean {
-    return this.tries.some((other) => other !== upstream);
+  /** True when one goes on besides `upstream`, be it the newest. */
+  hasOther(upstream: UpstreamRequest, newest: UpstreamRequest | undefined): boolean {
+    return (newest !== undefined && newest !== upstream) || this.tries.some((other) => other !== upstream);
   }
 
   /** Gives one up; nothing when it is not among them. */
@@ -31,8 +29,17 @@ export class SlowTries {
     this.tries.length = 0;
   }
 
-  /** The time for all of them is over. */
-  timeOut(): void {
+  /**
+   * The time for all of them is over: each counts as one that timed out. One of all tries is left to count by the reply:
+   * the newest where it is still `there`.
+   */
+  timeOut(cluster: Cluster, charges: RequestCharges, there: boolean): void {
+    const more = there ? this.tries.length : this.tries.length - 1;
+    for (let i = 0; i < more; i++) {
+      cluster.stats[CLUSTER.slot.upstream_rq_timeout]++;
+      charges.count('upstream_rq_timeout');
+      charges.code(504);
+    }
     for (const { host } of this.tries) {
       host.stats[HOST.slot.rq_timeout]++;
       host.stats[HOST.slot.rq_error]++;
