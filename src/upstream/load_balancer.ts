@@ -2,6 +2,7 @@
 
 import type { SharedWords } from '../common/counted_words.ts';
 import { ClusterWord, clusterBase, roundRobinWords } from '../snapshot/layout.ts';
+import { DeadlineHeap } from './deadline_heap.ts';
 import type { Host } from './host.ts';
 
 /** Picks a host for one request; `hosts` were handed over when it was built and never change. */
@@ -140,25 +141,20 @@ class LeastRequestPicker implements Picker {
   }
 }
 
-/** With unequal weights: by chance in proportion to weight / (active + 1)^bias, which is what Envoy's scheduler tends to. */
+/** With unequal weights: in turn by deadlines, the next one of a host the sooner the more weight / (active + 1)^bias it has. */
 class WeightedLeastRequestPicker implements Picker {
   private readonly hosts: readonly Host[];
   private readonly bias: number;
-  private readonly shares: Float64Array;
+  private readonly turns: DeadlineHeap;
   constructor(hosts: readonly Host[], bias: number) {
     this.hosts = hosts;
     this.bias = bias;
-    this.shares = new Float64Array(hosts.length);
+    // Each worker begins anywhere, or all of them would begin with the same hosts.
+    this.turns = new DeadlineHeap(Float64Array.from(hosts, (host) => Math.random() / weightOf(host)));
   }
   pick(): Host {
-    const { hosts, shares } = this;
-    let total = 0;
-    for (let i = 0; i < hosts.length; i++) {
-      total += weightOf(hosts[i]) / (hosts[i].loadActiveRequests() + 1) ** this.bias;
-      shares[i] = total;
-    }
-    const point = Math.random() * total;
-    for (let i = 0; i < hosts.length; i++) if (point < shares[i]) return hosts[i];
-    return hosts[hosts.length - 1];
+    const host = this.hosts[this.turns.first];
+    this.turns.postpone((host.loadActiveRequests() + 1) ** this.bias / weightOf(host));
+    return host;
   }
 }
