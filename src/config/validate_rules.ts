@@ -131,10 +131,11 @@ class RuleWalk {
     this.#report.errorIn(message, field.name, `'${field.name}' is required`);
   }
 
-  /** A rule broken by a field nobody wrote is a missing field. */
+  /** A rule broken by a field nobody wrote is a missing field; a message is there only when it was written. */
   #missingOr(message: AnyMessage, field: DescField, path: string, reason: string): string {
     const origin = this.#origins.of(message);
-    if (origin === undefined || origin.fields.has(field.name)) return `${path} ${reason}`;
+    const written = field.fieldKind === 'message' || origin?.fields.has(field.name) === true;
+    if (origin === undefined || written) return `${path} ${reason}`;
     return `'${field.name}' is required (it ${reason})`;
   }
 
