@@ -115,10 +115,14 @@ export class Http1RequestDecoder extends MessageDecoder {
 /** The protocol asked for. Envoy does not offer h2c: the request is served as if it had not asked (RFC 9110 section 7.8). */
 function upgradeOf(headers: HeaderMap): string {
   const protocol = headers.getAll(UPGRADE);
+  if (protocol === '') return NAMELESS;
   if (protocol?.toLowerCase() !== 'h2c') return protocol ?? '';
   headers.remove(HTTP2_SETTINGS);
   return '';
 }
+
+/** An Upgrade without a protocol is one to Envoy all the same, which no configuration allows. */
+const NAMELESS = ' ';
 
 function isError(target: RequestTarget | CodecError): target is CodecError {
   return 'status' in target;

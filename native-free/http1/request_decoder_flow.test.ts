@@ -107,6 +107,7 @@ test('an upgrade is told by name; what is none, or h2c, is not', () => {
     [get('Connection: upgrade'), ''],
     [get('Connection: upgrade-insecure', 'Upgrade: websocket'), ''],
     [get('Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: a'), ''],
+    [get('Connection: Upgrade', 'Upgrade:'), ' '],
     ['GET / HTTP/1.0\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n', ''],
   ];
   for (const [input, upgrade] of cases) {

@@ -128,6 +128,7 @@ const refusals: Refusal[] = [
   { name: '28 x-forwarded-for named by Connection', bytes: get('Connection: x-forwarded-for\r\nX-Forwarded-For: 1.1.1.1') },
   { name: '30 an upgrade that is not enabled', bytes: get('Connection: upgrade\r\nUpgrade: websocket'), log: '403 - upgrade_failed', body: '' },
   { name: '30 an upgrade behind one to h2c', bytes: get('Upgrade: h2c\r\nConnection: Upgrade\r\nUpgrade: websocket'), log: '403 - upgrade_failed', body: '' },
+  { name: '30 an upgrade to nothing', bytes: get('Connection: Upgrade\r\nUpgrade:'), log: '403 - upgrade_failed', body: '' },
 ]; // biome-ignore format: a table
 
 for (const { name, bytes, log, body, lenient } of refusals) {
