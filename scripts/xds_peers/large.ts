@@ -5,7 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { type Json, loopback } from '../../test/support/bootstrap.ts';
+import { cluster, type Json } from '../../test/support/bootstrap.ts';
 import { type RunningProxy, startProxy } from '../../test/support/proxy.ts';
 import { request } from '../../test/support/raw_client.ts';
 import { adsBootstrap } from '../../test/support/resource_server.ts';
@@ -51,11 +51,7 @@ class Plane {
 function bootstrap(plane: Plane, main: number, second: number, upstream: number): Json {
   const base = adsBootstrap(plane.port);
   const statics = base['static_resources'] as Record<string, Json[]>;
-  const load_assignment = {
-    cluster_name: 'steady',
-    endpoints: [{ lb_endpoints: [{ endpoint: { address: loopback(upstream) } }] }],
-  };
-  statics['clusters'].push({ name: 'steady', type: 'STATIC', connect_timeout: '1s', load_assignment });
+  statics['clusters'].push(cluster('steady', [upstream]));
   // As a discovered one has it: the cluster comes later.
   const later = JSON.stringify(listener('sotw', 'second', second, 'large')).replace(
     '"route_config":{',
@@ -122,8 +118,7 @@ for (const kind of ['routes', 'endpoints', 'listener'] as const) {
   ];
   for (const [name, answer] of pushes) {
     const from = proxy.stderr().length;
-    const sending = plane.set({ kind, size, answer, port: kind === 'listener' ? large : upstream });
-    await sending;
+    await plane.set({ kind, size, answer, port: kind === 'listener' ? large : upstream });
     const begin = performance.now();
     await waitFor('the push', () => applied(answer), { withinMs: 60_000 });
     const took = performance.now() - begin;

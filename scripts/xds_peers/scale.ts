@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import type { Json } from '../../test/support/bootstrap.ts';
+import { cluster, type Json } from '../../test/support/bootstrap.ts';
 import { request } from '../../test/support/raw_client.ts';
 import { delay, waitFor } from '../../test/support/wait_for.ts';
 import { Setting } from './context.ts';
@@ -27,21 +27,7 @@ const { values: args } = parseArgs({
 /** A static cluster and listener for the load, and one route for each generated cluster, chosen by a header. */
 function withTraffic(config: Json, setting: Setting): Json {
   const statics = config['static_resources'] as Record<string, Json[]>;
-  statics['clusters'].push({
-    name: 'steady',
-    type: 'STATIC',
-    connect_timeout: '1s',
-    load_assignment: {
-      cluster_name: 'steady',
-      endpoints: [
-        {
-          lb_endpoints: [
-            { endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: setting.blue } } } },
-          ],
-        },
-      ],
-    },
-  });
+  statics['clusters'].push(cluster('steady', [setting.blue]));
   const made = listener(setting.transport, 'main', setting.port, 'steady') as never as {
     filter_chains: { filters: { typed_config: { route_config: { virtual_hosts: { routes: Json[] }[] } } }[] }[];
   };

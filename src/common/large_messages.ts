@@ -1,8 +1,8 @@
 /** Decodes and encodes large messages bit by bit: the members of the one repeated field that makes them large, one after the other. */
-import { hash } from 'node:crypto';
 import type { DescField } from '@bufbuild/protobuf';
 import { splitMessage } from '../api/message_parts.ts';
 import { type AnyMessage, decode, encode, messageType } from '../api/registry.ts';
+import { contentHash } from './content_hash.ts';
 import type { Slices } from './slices.ts';
 
 /** From this many bytes on it takes more than a few milliseconds. */
@@ -26,6 +26,11 @@ export function mayBeLarge(typeName: string): boolean {
   return growing[typeName] !== undefined;
 }
 
+/** Throws as `decode` does. */
+export function decodeInSlices(typeName: string, bytes: Uint8Array, slices: Slices): Promise<AnyMessage> {
+  return decodeParts(typeName, bytes, slices, decode);
+}
+
 /**
  * Throws as `decode` does. Parts whose bytes are those of a part of `former`, which came from here, are the same objects as
  * there.
@@ -40,7 +45,7 @@ export async function decodeLargeMessage(
   const before = former === undefined ? undefined : partsOf.get(former);
   const message = await decodeParts(typeName, bytes, slices, (partType, part) => {
     if (part.length < smallBytes) return decode(partType, part);
-    const key = hash('sha1', part, 'latin1');
+    const key = contentHash(part);
     const found = before?.get(key) ?? decode(partType, part);
     known.set(key, found);
     return found;

@@ -1,7 +1,7 @@
 /** The checks that hold for every message of a configuration wherever it stands: file or discovery (control path, step 2). */
-import { ApiConfigSource_ApiType } from '../api/enums.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { type AnyMessage, typeNameOf } from '../api/registry.ts';
+import { canAskByName } from '../common/on_demand_source.ts';
 import { downstreamType, upstreamType } from '../common/tls/secret_refs.ts';
 import { checkConfigSource } from './check_config_source.ts';
 import { checkExtension, checkFilterOrder } from './check_listeners.ts';
@@ -86,11 +86,8 @@ function checkInlineTable(table: RouteConfiguration, checks: MessageChecks): voi
   checkRouteTable(table, checks);
 }
 
-/** As in Envoy: what one asks for by name has no other protocol. */
 function checkVirtualHostSource({ vhds }: RouteConfiguration, report: Report): void {
-  const source = vhds?.configSource?.configSourceSpecifier;
-  if (vhds === undefined || source?.case === 'ads') return;
-  if (source?.case === 'apiConfigSource' && source.value.apiType === ApiConfigSource_ApiType.DELTA_GRPC) return;
+  if (vhds === undefined || canAskByName(vhds.configSource)) return;
   report.errorIn(vhds, 'config_source', "vhds: only 'DELTA_GRPC' is supported as an api_type.");
 }
 
@@ -132,11 +129,8 @@ function checkTcpProxy(proxy: TcpProxy, { clusters, report }: MessageChecks): vo
   }
 }
 
-/** As in Envoy: what one asks for by name has no other protocol. */
 function checkOnDemand(onDemand: NonNullable<TcpProxy['onDemand']>, report: Report): void {
-  const source = onDemand.odcdsConfig?.configSourceSpecifier;
-  if (source?.case === 'ads') return;
-  if (source?.case === 'apiConfigSource' && source.value.apiType === ApiConfigSource_ApiType.DELTA_GRPC) return;
+  if (canAskByName(onDemand.odcdsConfig)) return;
   report.errorIn(onDemand, 'odcds_config', 'clusters on demand come over DELTA_GRPC or ads');
 }
 

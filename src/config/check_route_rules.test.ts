@@ -28,7 +28,7 @@ test('path templates', () => {
 
 test('formats of hosts and paths', () => {
   assert.deepEqual(route("host_rewrite: '%REQ(x)%', path_rewrite: '/%REQ(y)%'"), []);
-  assert.match(route("host_rewrite: '%XXX(y)%'")[0], /^Failed to create host rewrite formatter: INVALID_ARGUMENT: /);
+  assert.match(route("host_rewrite: '%NONE(y)%'")[0], /^Failed to create host rewrite formatter: INVALID_ARGUMENT: /);
   assert.match(route("path_rewrite: '%REQ('")[0], /^Failed to create path rewrite formatter: /);
   assert.deepEqual(route('path_rewrite: /a, prefix_rewrite: /b'), [
     'Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy',

@@ -15,6 +15,17 @@ import type { StatsMerge } from './stats_merge.ts';
 
 const stateNumbers: Record<ServerState, number> = { LIVE: 0, DRAINING: 1, PRE_INITIALIZING: 2, INITIALIZING: 3 };
 
+const fromTheStart = [
+  'hot_restart_epoch',
+  'parent_connections',
+  'version',
+  'stats_recent_lookups',
+  'total_connections',
+  'dynamic_unknown_fields',
+  'static_unknown_fields',
+  'wip_protos',
+] as const;
+
 export class ServerStats {
   private readonly block: Float64Array;
   private readonly initialization: Histogram;
@@ -38,17 +49,7 @@ export class ServerStats {
     store.block(LISTENER_ADMIN, 'listener.admin.');
     block[slot.concurrency] = concurrency;
     // Known from the start on, as in Envoy.
-    for (const name of [
-      'hot_restart_epoch',
-      'parent_connections',
-      'version',
-      'stats_recent_lookups',
-      'total_connections',
-    ] as const) {
-      block[slot[name]] = 0;
-    }
-    for (const name of ['dynamic_unknown_fields', 'static_unknown_fields', 'wip_protos'] as const)
-      block[slot[name]] = 0;
+    for (const name of fromTheStart) block[slot[name]] = 0;
     block[slot.hot_restart_generation] = 1;
     this.setExpiry(undefined);
     merge.onLook(() => {

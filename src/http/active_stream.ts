@@ -311,9 +311,9 @@ export class ActiveStream implements RequestReceiver, FormatContext {
   }
 
   requestRouteConfigUpdate(done: () => void): boolean {
-    const { requestHost } = this.manager.config;
-    if (requestHost === undefined) return false;
-    return requestHost(this.request!.authority, () => {
+    const { routes } = this.manager.config;
+    if (routes.requestHost === undefined) return false;
+    return routes.requestHost(this.request!.authority, () => {
       if (this.over) return;
       try {
         done();

@@ -41,8 +41,6 @@ export interface HttpConnectionManagerConfig {
   readonly routes: RouteHolder;
   /** Instead of `routes`: each request has those of its scope. */
   readonly scopedRoutes: ScopedRouteTables | undefined;
-  /** Asks for the routes of a host (VHDS); undefined: they do not come by RDS. */
-  readonly requestHost: ((host: string, done: () => void) => boolean) | undefined;
   readonly filters: readonly FilterMaker[];
   /** Some filters are off by default, or the routes of a scope may switch them: see `switchesFilters`. */
   readonly filtersVary: boolean;
@@ -148,7 +146,6 @@ export function compileConfig(
     connectionLength: context.stats.histogram(`${prefix}downstream_cx_length_ms`),
     // No accessors in here: they would make this object, which every request reads all over, a slow one for V8.
     routes,
-    requestHost: routes.requestHost === undefined ? undefined : (host, done) => routes.requestHost!(host, done),
     scopedRoutes,
     filters,
     filtersVary: offByDefault || scopedRoutes !== undefined,

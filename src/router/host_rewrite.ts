@@ -3,7 +3,7 @@ import type { RequestHead } from '../../native-free/headers/header_map.ts';
 import { type HeaderName, headerName } from '../../native-free/headers/header_name.ts';
 import { X_ENVOY_ORIGINAL_HOST, X_FORWARDED_HOST } from '../../native-free/headers/well_known.ts';
 import type { envoy } from '../api/envoy_types.ts';
-import { type Formatter, parseFormat } from '../common/formatter/parse_format.ts';
+import { compileFormat, type Formatter } from '../common/formatter/parse_format.ts';
 import { RegexRewrite } from '../common/regex.ts';
 import { toWire } from '../common/wire_string.ts';
 import type { FormatContext } from '../spi/format.ts';
@@ -23,12 +23,9 @@ export function compileHostRewrite(action: envoy.config.route.v3.RouteAction): H
       return new HeaderHost(headerName(specifier.value));
     case 'hostRewritePathRegex':
       return new PathRegexHost(new RegexRewrite(specifier.value.pattern?.regex ?? '', specifier.value.substitution));
-    case 'hostRewrite': {
+    case 'hostRewrite':
       // Missing values print `-`, as in Envoy.
-      const parsed = parseFormat(specifier.value);
-      if ('error' in parsed) throw new Error(parsed.error);
-      return new FormattedHost(parsed.formatter);
-    }
+      return new FormattedHost(compileFormat(specifier.value));
     default:
       return undefined;
   }

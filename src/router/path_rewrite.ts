@@ -3,7 +3,7 @@ import type { RequestHead } from '../../native-free/headers/header_map.ts';
 import { X_ENVOY_ORIGINAL_PATH } from '../../native-free/headers/well_known.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { unpackAny } from '../api/registry.ts';
-import { type Formatter, parseFormat } from '../common/formatter/parse_format.ts';
+import { compileFormat, type Formatter } from '../common/formatter/parse_format.ts';
 import { parseUriRewrite } from '../common/matchers/uri_template.ts';
 import { RegexRewrite } from '../common/regex.ts';
 import { toWire } from '../common/wire_string.ts';
@@ -32,11 +32,9 @@ export function compilePathRewrite(
   return new PrefixRewrite('text' in match ? match.text.length : undefined, toWire(prefixRewrite));
 }
 
-/** Missing values print nothing. Throws on what validation refuses. */
+/** Missing values print nothing. */
 export function compilePathFormat(format: string): Formatter {
-  const parsed = parseFormat(format, true);
-  if ('error' in parsed) throw new Error(parsed.error);
-  return parsed.formatter;
+  return compileFormat(format, true);
 }
 
 /** Rewrites the path and keeps the query; tells the upstream the old one by `x-envoy-original-path` if `keepOriginal`. */

@@ -1,8 +1,8 @@
 /** A connection whose cluster is not there waits while a control plane is asked for it (`on_demand` of the TCP proxy). */
 import type { envoy } from '../api/envoy_types.ts';
-import { encode } from '../api/registry.ts';
 import { now } from '../common/clock.ts';
 import { durationMs } from '../common/duration.ts';
+import { writeSource } from '../common/on_demand_source.ts';
 import { defineLayout } from '../common/stats/layout.ts';
 import type { WorkerContext } from '../spi/worker_context.ts';
 
@@ -27,7 +27,7 @@ export class ClustersOnDemand {
 
   constructor({ odcdsConfig, timeout }: OnDemand, context: WorkerContext, statPrefix: string) {
     this.context = context;
-    this.from = Buffer.from(encode('envoy.config.core.v3.ConfigSource', odcdsConfig!)).toString('base64');
+    this.from = writeSource(odcdsConfig!);
     this.timeout = durationMs(timeout) ?? defaultTimeout;
     this.stats = context.stats.block(TCP_ON_DEMAND, `tcp.${statPrefix}.`);
     for (let i = 0; i < this.stats.length; i++) this.stats[i] += 0;

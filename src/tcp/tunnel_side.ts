@@ -1,7 +1,7 @@
 /** The data path without HTTP, host's side: the bytes as the body of a CONNECT or POST to another proxy (tunneling_config). */
 import { HeaderMap, type RequestHead, type ResponseHead } from '../../native-free/headers/header_map.ts';
 import type { envoy } from '../api/envoy_types.ts';
-import { parseFormat } from '../common/formatter/parse_format.ts';
+import { compileFormat } from '../common/formatter/parse_format.ts';
 import { compileHeaderMutations } from '../common/header_mutation.ts';
 import type { ResetReason } from '../common/reset_reason.ts';
 import type { ConnectionInfo } from '../common/stream_info.ts';
@@ -21,13 +21,12 @@ const noBytes = Buffer.alloc(0);
 
 /** Throws with Envoy's reason when the name of the host is no format. */
 export function compileTunnelHead(message: TunnelingConfig): TunnelHead {
-  const hostname = parseFormat(message.hostname);
-  if ('error' in hostname) throw new Error(hostname.error);
+  const hostname = compileFormat(message.hostname);
   const mutations = compileHeaderMutations(message.headersToAdd, []);
   const method = message.usePost ? 'POST' : 'CONNECT';
   const path = message.usePost ? message.postPath || '/' : '';
   return (connection) => {
-    const authority = hostname.formatter.format(connection);
+    const authority = hostname.format(connection);
     const head = { method, path, authority, scheme: 'http', protocol: 'HTTP/1.1', headers: new HeaderMap() } as const;
     mutations.applyToRequest(head, connection);
     return head;

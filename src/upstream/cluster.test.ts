@@ -4,6 +4,7 @@ import net, { type AddressInfo, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { fromJson } from '@bufbuild/protobuf';
 import { messageType } from '../api/registry.ts';
+import { Slices } from '../common/slices.ts';
 import { CLUSTER } from '../common/stats/layouts.ts';
 import { ThreadStats } from '../common/stats/store.ts';
 import { HealthFlag, HostWord, hostBase, makeWords } from '../snapshot/layout.ts';
@@ -158,10 +159,10 @@ test('priorities have connections of their own', async () => {
   await until(() => cluster.chooseHost(0, 1) !== undefined);
 });
 
-test('a new version of a cluster begins with the hosts of the former one', () => {
+test('a new version of a cluster begins with the hosts of the former one', async () => {
   const former = clusterOf();
   former.updateHosts([host(former)]);
   const next = clusterOf();
-  next.adoptHosts(former);
+  await next.adoptHosts(former, new Slices(2));
   assert.equal(next.chooseHost()?.address, `127.0.0.1:${port}`);
 });

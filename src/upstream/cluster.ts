@@ -196,11 +196,7 @@ export class Cluster {
   }
 
   /** Takes over what another cluster of this name was told last. */
-  adoptHosts(former: Cluster): void {
-    if (former.wanted.length > 0) this.updateHosts(former.wanted, former.policy);
-  }
-
-  async adoptHostsInSlices(former: Cluster, slices: Slices): Promise<void> {
+  async adoptHosts(former: Cluster, slices: Slices): Promise<void> {
     if (former.wanted.length > 0) await this.updateHostsInSlices(former.wanted, former.policy, slices);
   }
 

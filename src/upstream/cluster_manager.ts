@@ -7,10 +7,10 @@ import type { Slices } from '../common/slices.ts';
 import type { StatsStore } from '../spi/stats.ts';
 import { addressesOf } from './address_race.ts';
 import { Cluster } from './cluster.ts';
-import type { HostLocality, HostOptions } from './host.ts';
+import type { HostOptions } from './host.ts';
 import { type MakeTransport, matchNamespace } from './transport_sockets.ts';
 
-type LocalityEndpoints = envoy.config.endpoint.v3.LocalityLbEndpoints;
+type Assignment = envoy.config.endpoint.v3.ClusterLoadAssignment;
 
 export class ClusterManager {
   private readonly clusters = new Map<string, Cluster>();
@@ -46,31 +46,24 @@ export class ClusterManager {
     return this.clusters.get(name);
   }
 
-  /** Adds a cluster, or replaces it: the old one ends its exchanges, the new one begins with its hosts. */
-  setCluster(message: envoy.config.cluster.v3.Cluster, slot: number): void {
-    const former = this.clusters.get(message.name);
-    const cluster = this.make(message, slot);
-    if (former !== undefined) cluster.adoptHosts(former);
-    this.take(cluster, former);
+  /** One that is not there yet. */
+  addCluster(message: envoy.config.cluster.v3.Cluster, slot: number): void {
+    this.clusters.set(message.name, this.make(message, slot));
   }
 
-  /** The same in slices: until the new one has all its hosts, the old one serves. */
-  async setClusterInSlices(message: envoy.config.cluster.v3.Cluster, slot: number, slices: Slices): Promise<void> {
+  /** Adds a cluster, or replaces it, in slices: until the new one has all its hosts the old one serves, then it ends its exchanges. */
+  async setCluster(message: envoy.config.cluster.v3.Cluster, slot: number, slices: Slices): Promise<void> {
     const former = this.clusters.get(message.name);
     const cluster = this.make(message, slot);
-    if (former !== undefined) await cluster.adoptHostsInSlices(former, slices);
-    this.take(cluster, former);
+    if (former !== undefined) await cluster.adoptHosts(former, slices);
+    this.clusters.set(cluster.name, cluster);
+    if (former === undefined) return;
+    if (former.slot !== slot) former.leaveWords();
+    former.drain();
   }
 
   private make(message: envoy.config.cluster.v3.Cluster, slot: number): Cluster {
     return new Cluster(message, slot, this.shared, this.store, this.makeTransport, this.runtime);
-  }
-
-  private take(cluster: Cluster, former: Cluster | undefined): void {
-    this.clusters.set(cluster.name, cluster);
-    if (former === undefined) return;
-    if (former.slot !== cluster.slot) former.leaveWords();
-    former.drain();
   }
 
   /** After the runtime has changed. */
@@ -87,48 +80,43 @@ export class ClusterManager {
   }
 
   /** The hosts of a cluster as resolved addresses; `slots` in the order of all endpoints. */
-  setEndpoints(assignment: envoy.config.endpoint.v3.ClusterLoadAssignment, slots: readonly number[]): void {
-    const cluster = this.clusters.get(assignment.clusterName);
-    if (cluster === undefined) return;
+  setEndpoints(assignment: Assignment, slots: readonly number[]): void {
+    const hosts = [...hostsOf(assignment, slots)];
+    this.clusters.get(assignment.clusterName)?.updateHosts(hosts, assignment.policy);
+  }
+
+  /** The same in slices. */
+  async setEndpointsInSlices(assignment: Assignment, slots: readonly number[], slices: Slices): Promise<void> {
     const hosts: HostOptions[] = [];
-    let index = 0;
-    for (const [place, locality] of assignment.endpoints.entries()) {
-      const ownLocality = localityOf(locality, place);
-      for (const entry of locality.lbEndpoints) {
-        const host = hostOptionsOf(cluster.name, entry, locality, ownLocality, slots[index++]);
-        if (host !== undefined) hosts.push(host);
-      }
+    for (const host of hostsOf(assignment, slots)) {
+      if (slices.over) await slices.next();
+      hosts.push(host);
     }
-    cluster.updateHosts(hosts, assignment.policy);
+    await this.clusters.get(assignment.clusterName)?.updateHostsInSlices(hosts, assignment.policy, slices);
   }
 }
 
-/** `place`: among the localities of its assignment. */
-export function localityOf({ loadBalancingWeight }: LocalityEndpoints, place: number): HostLocality {
-  return { index: place, weight: loadBalancingWeight ?? 0 };
-}
-
-/** Undefined: not a host of this assignment. */
-export function hostOptionsOf(
-  clusterName: string,
-  entry: envoy.config.endpoint.v3.LbEndpoint,
-  { priority, metadata }: LocalityEndpoints,
-  locality: HostLocality,
-  slot: number,
-): HostOptions | undefined {
-  const endpoint = entry.hostIdentifier.case === 'endpoint' ? entry.hostIdentifier.value : undefined;
-  if (endpoint === undefined) return undefined;
-  return {
-    clusterName,
-    address: addressOfMessage(endpoint.address),
-    addresses: addressesOf(endpoint),
-    hostname: endpoint.hostname,
-    weight: entry.loadBalancingWeight ?? 1,
-    priority,
-    locality,
-    slot,
-    metadata: entry.metadata,
-    lbMetadata: entry.metadata?.filterMetadata['envoy.lb'],
-    transportMatch: entry.metadata?.filterMetadata[matchNamespace] ?? metadata?.filterMetadata[matchNamespace],
-  };
+function* hostsOf({ clusterName, endpoints }: Assignment, slots: readonly number[]): Generator<HostOptions> {
+  let index = 0;
+  for (const [place, { lbEndpoints, loadBalancingWeight, priority, metadata }] of endpoints.entries()) {
+    const locality = { index: place, weight: loadBalancingWeight ?? 0 };
+    for (const entry of lbEndpoints) {
+      const endpoint = entry.hostIdentifier.case === 'endpoint' ? entry.hostIdentifier.value : undefined;
+      const slot = slots[index++];
+      if (endpoint === undefined) continue;
+      yield {
+        clusterName,
+        address: addressOfMessage(endpoint.address),
+        addresses: addressesOf(endpoint),
+        hostname: endpoint.hostname,
+        weight: entry.loadBalancingWeight ?? 1,
+        priority,
+        locality,
+        slot,
+        metadata: entry.metadata,
+        lbMetadata: entry.metadata?.filterMetadata['envoy.lb'],
+        transportMatch: entry.metadata?.filterMetadata[matchNamespace] ?? metadata?.filterMetadata[matchNamespace],
+      };
+    }
+  }
 }

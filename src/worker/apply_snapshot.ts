@@ -146,7 +146,7 @@ export class SnapshotApplier {
       const message = readResource(entry) as envoy.config.cluster.v3.Cluster;
       if (message.transportSocket !== undefined || message.transportSocketMatches.length > 0)
         await this.parts.loader.load(typeNamesIn(message));
-      await this.parts.clusters.setClusterInSlices(message, entry.slot, slices);
+      await this.parts.clusters.setCluster(message, entry.slot, slices);
       if (own !== undefined) await this.applyHosts(own, slices);
     }
     for (const entry of hosts.values()) {

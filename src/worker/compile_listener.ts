@@ -1,10 +1,10 @@
 /** Step 4 of the control path, worker: a listener's message becomes its listener filters and its filter chains. */
-import { hash } from 'node:crypto';
 import { typeNamesIn } from '../api/any_types.ts';
 import type { envoy, xds } from '../api/envoy_types.ts';
 import { splitMessage } from '../api/message_parts.ts';
 import { decode, encode } from '../api/registry.ts';
 import { SimpleTaker } from '../common/connection_taker.ts';
+import { contentHash } from '../common/content_hash.ts';
 import { durationMs } from '../common/duration.ts';
 import { compileMatcherTree } from '../common/matcher_tree/matcher_tree.ts';
 import { networkInput } from '../common/matcher_tree/network_inputs.ts';
@@ -78,7 +78,7 @@ export async function readListener({ bytes }: ResourceEntry, slices: Slices): Pr
   for (const part of parts) {
     if (slices.over) await slices.next();
     message.filterChains.push(decode(chainType, part));
-    hashes.push(hashOf(part));
+    hashes.push(contentHash(part));
   }
   return { message, hashes };
 }
@@ -104,12 +104,8 @@ export async function compileFilterChains(
     chains.push(await compile(chain, hashes[i]));
   }
   const { defaultFilterChain: last } = message;
-  const fallback = last === undefined ? undefined : await compile(last, hashOf(encode(chainType, last)));
+  const fallback = last === undefined ? undefined : await compile(last, contentHash(encode(chainType, last)));
   return new FilterChainSet(chainFinder(message, chains), chains, fallback);
-}
-
-function hashOf(bytes: Uint8Array): string {
-  return hash('sha1', bytes, 'latin1');
 }
 
 function chainFinder(message: ListenerMessage, chains: readonly FilterChain[]): FilterChainFinder {

@@ -1,8 +1,8 @@
 /** Step 4 of the control path, worker: a discovered route configuration is compiled bit by bit, and only where it changed. */
-import { hash } from 'node:crypto';
 import { typeNamesIn } from '../api/any_types.ts';
 import { type MessageParts, splitMessage } from '../api/message_parts.ts';
 import { decode } from '../api/registry.ts';
+import { contentHash } from '../common/content_hash.ts';
 import type { Slices } from '../common/slices.ts';
 import type { RouteTable } from '../router/route_table.ts';
 import type { VirtualHost } from '../router/virtual_host.ts';
@@ -34,12 +34,12 @@ export async function compileRoutes(
   const message = decode(tableType, rest);
   await loader.load(typeNamesIn(message));
   const table = loader.compileRoutes(message);
-  const restHash = hashOf(rest);
+  const restHash = contentHash(rest);
   const before = former?.rest === restHash ? former.hosts : undefined;
   const hosts = new Map<string, VirtualHost>();
   for (const part of parts) {
     if (slices.over) await slices.next();
-    const hostHash = hashOf(part);
+    const hostHash = contentHash(part);
     const host = before?.get(hostHash) ?? (await compileHost(part, table, loader, slices));
     hosts.set(hostHash, host);
     table.addHost(host);
@@ -69,8 +69,4 @@ async function compileHost(
 /** What was published has been decoded before. */
 function partsOf(bytes: Uint8Array, field: number): MessageParts {
   return splitMessage(bytes, field) ?? { rest: bytes, parts: [] };
-}
-
-function hashOf(bytes: Uint8Array): string {
-  return hash('sha1', bytes, 'latin1');
 }

@@ -58,7 +58,7 @@ export class LazyClusters {
     if (pending === undefined) return;
     this.pending.delete(name);
     const { cluster, endpoints } = pending;
-    this.manager.setCluster(readResource(cluster) as envoy.config.cluster.v3.Cluster, cluster.slot);
+    this.manager.addCluster(readResource(cluster) as envoy.config.cluster.v3.Cluster, cluster.slot);
     if (endpoints === undefined) return;
     const assignment = readResource(endpoints) as envoy.config.endpoint.v3.ClusterLoadAssignment;
     this.manager.setEndpoints(assignment, endpoints.hostSlots);

@@ -1,8 +1,8 @@
 /** Control path, step 3: the resources of a response, decoded one by one, each with its name. */
-import { hash } from 'node:crypto';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { envoy } from '../api/envoy_types.ts';
 import { type AnyMessage, decode, findMessageType, typeNameOf } from '../api/registry.ts';
+import { contentHash } from '../common/content_hash.ts';
 import { durationMs } from '../common/duration.ts';
 import { decodeLargeMessage, largeBytes, mayBeLarge } from '../common/large_messages.ts';
 import { Slices } from '../common/slices.ts';
@@ -25,6 +25,10 @@ export interface Decoded {
   readonly ready: Map<Uint8Array, AnyMessage>;
 }
 
+function nothingYet(known?: KnownMessages): Decoded {
+  return { resources: [], heartbeats: [], rejections: [], absent: [], known, ready: new Map() };
+}
+
 /** Milliseconds of work at most before the event loop goes on. */
 export const sliceTime = 10;
 
@@ -44,12 +48,12 @@ export class KnownMessages {
 
   has(bytes: Uint8Array): boolean {
     if (bytes.length < largeBytes) return false;
-    const key = hash('sha1', bytes, 'latin1');
+    const key = contentHash(bytes);
     return this.now.has(key) || this.before.has(key);
   }
 
   decoded(bytes: Uint8Array, decodeBytes: () => AnyMessage | undefined): AnyMessage | undefined {
-    const key = hash('sha1', bytes, 'latin1');
+    const key = contentHash(bytes);
     const message = this.now.get(key) ?? this.before.get(key) ?? decodeBytes();
     if (message !== undefined) this.now.set(key, message);
     return message;
@@ -99,14 +103,7 @@ function nameIn(bytes: Uint8Array): string {
 
 /** Resources of state of the world: bare, or wrapped when they have a name of their own or a time to live. */
 export function decodeAll(list: readonly Any[], typeName: string, version: string): Decoded {
-  const decoded: Decoded = {
-    resources: [],
-    heartbeats: [],
-    rejections: [],
-    absent: [],
-    known: undefined,
-    ready: new Map(),
-  };
+  const decoded = nothingYet();
   for (const any of list) addBareOrWrapped(decoded, any, typeName, version);
   return decoded;
 }
@@ -119,7 +116,7 @@ export async function decodeInSlices(
   known: KnownMessages,
   large: LargeResources,
 ): Promise<Decoded> {
-  const decoded: Decoded = { resources: [], heartbeats: [], rejections: [], absent: [], known, ready: new Map() };
+  const decoded = nothingYet(known);
   const slices = new Slices(sliceTime);
   known.turn();
   for (const any of list) {
@@ -137,14 +134,7 @@ export async function decodeDelta(
   version: string,
   large: LargeResources,
 ): Promise<Decoded> {
-  const decoded: Decoded = {
-    resources: [],
-    heartbeats: [],
-    rejections: [],
-    absent: [],
-    known: undefined,
-    ready: new Map(),
-  };
+  const decoded = nothingYet();
   const slices = new Slices(sliceTime);
   for (const resource of list) {
     await decodeLarge(decoded, resource.resource, typeName, slices, large);

@@ -1,5 +1,6 @@
 /** Control path, step 3: `google_grpc`: a control plane that is named by its address, with the credentials it asks for. */
 import { type ConnectionOptions, getCACertificates } from 'node:tls';
+import { GrpcStatus } from '../../native-free/grpc/status.ts';
 import type { envoy } from '../api/envoy_types.ts';
 import { googleTarget } from '../common/google_grpc_target.ts';
 import { defineLayout } from '../common/stats/layout.ts';
@@ -8,12 +9,13 @@ import type { Address } from '../common/stream_info.ts';
 import { type DataSource, readDataSource } from '../common/tls/data_source.ts';
 import type { StatsStore } from '../spi/stats.ts';
 import type { ControlPlaneHost, ControlPlanes } from './control_plane.ts';
+import type { StreamCounter } from './grpc/channel.ts';
 
 type GoogleGrpc = envoy.config.core.v3.GrpcService_GoogleGrpc;
 type SslCredentials = envoy.config.core.v3.GrpcService_GoogleGrpc_SslCredentials;
 
 /** `grpc.<stat_prefix>.`; streams that ended, by status. */
-export const GOOGLE_GRPC = defineLayout('google_grpc', [
+const GOOGLE_GRPC = defineLayout('google_grpc', [
   'google_grpc_client_creation',
   'streams_total',
   ...Array.from({ length: 17 }, (_, status) => `streams_closed_${status}` as const),
@@ -44,9 +46,9 @@ export function googleMetadata(config: GoogleGrpc): [string, string][] {
 }
 
 /** The one control plane of a GoogleGrpc, whatever name it is asked for by. Files of its credentials are read at every connection. */
-export class GooglePlane implements ControlPlanes {
+export class GooglePlane implements ControlPlanes, StreamCounter {
   /** Slots of `grpc.<stat_prefix>.` */
-  readonly streams: Float64Array;
+  private readonly streams: Float64Array;
   private readonly config: GoogleGrpc;
   private readonly addresses: readonly Address[];
   /** Its connections are counted nowhere, as in Envoy. */
@@ -72,6 +74,14 @@ export class GooglePlane implements ControlPlanes {
     const timeout = Number(argumentOf(config, 'grpc.keepalive_timeout_ms') ?? defaultKeepaliveTimeout);
     const keepalive = interval > 0 ? { interval, timeout, jitter: 0 } : undefined;
     return { address, tls, connectTimeout, stats: this.uncounted, keepalive };
+  }
+
+  onStreamOpened(): void {
+    this.streams[GOOGLE_GRPC.slot.streams_total]++;
+  }
+
+  onStreamClosed(status: number): void {
+    if (status <= GrpcStatus.Unauthenticated) this.streams[GOOGLE_GRPC.slot.streams_closed_0 + status]++;
   }
 
   private serverName({ ip }: Address): string {

@@ -221,11 +221,7 @@ export function channelOf(api: ApiConfigSource, planes: ControlPlanes, stats: St
     const plane = new GooglePlane(google, stats);
     metadata.push(...googleMetadata(google));
     const authority = googleAuthority(google);
-    return new GrpcChannel(
-      { cluster: google.targetUri, authority, metadata, envoyHeaders: false },
-      plane,
-      plane.streams,
-    );
+    return new GrpcChannel({ cluster: google.targetUri, authority, metadata, envoyHeaders: false }, plane, plane);
   }
   // v2 named the cluster beside the services.
   const own = target?.case === 'envoyGrpc' ? target.value : undefined;

@@ -25,6 +25,7 @@ import {
   parts,
   Recorder,
   source,
+  stopAtEnd,
 } from './subscriptions.testing.ts';
 
 const clusterUrl = `type.googleapis.com/${clusterType}`;
@@ -34,11 +35,6 @@ function waitFor(condition: () => unknown): Promise<unknown> {
   return waitForNamed(String(condition), condition);
 }
 
-const running: (() => unknown)[] = [];
-after(async () => {
-  for (const stop of running) await stop();
-});
-
 describe('state of the world over ADS', () => {
   test('asks, acknowledges, refuses with every reason, and asks again with what it holds', async () => {
     let last: PlaneStream | undefined;
@@ -46,10 +42,7 @@ describe('state of the world over ADS', () => {
       last = stream;
     });
     const xds = new XdsSubscriptions(parts(() => plane.port, { ads: ads(false) }));
-    running.push(
-      () => xds.stop(),
-      () => plane.stop(),
-    );
+    stopAtEnd(xds, plane);
     const clusters = new Recorder();
     const endpoints = new Recorder();
     xds.subscribe(source({ ads: {} }), clusterType, 'cluster_manager.cds.', clusters).start(undefined);
@@ -99,10 +92,7 @@ describe('state of the world over ADS', () => {
       stream.respond({ typeUrl: clusterUrl, version: '1', nonce: '1', resources: [cluster('a'), assignment('x')] });
     });
     const xds = new XdsSubscriptions(parts(() => plane.port, { ads: ads(false) }));
-    running.push(
-      () => xds.stop(),
-      () => plane.stop(),
-    );
+    stopAtEnd(xds, plane);
     const recorder = new Recorder();
     xds.subscribe(source({ ads: {} }), clusterType, 'cluster_manager.cds.', recorder).start(undefined);
     await waitFor(() => plane.streams[0]?.requests.length === 2);
@@ -118,7 +108,7 @@ describe('state of the world over ADS', () => {
     await plane.stop();
     const all = parts(() => port, { ads: ads(false) });
     const xds = new XdsSubscriptions(all);
-    running.push(() => xds.stop());
+    stopAtEnd(xds);
     const recorder = new Recorder();
     const config = source({ ads: {}, initial_fetch_timeout: '0.2s' });
     xds.subscribe(config, clusterType, 'cluster_manager.cds.', recorder).start(undefined);
@@ -127,7 +117,7 @@ describe('state of the world over ADS', () => {
     const late = await ControlPlane.start((stream) => {
       stream.respond({ typeUrl: clusterUrl, version: '1', nonce: '1', resources: [cluster('late')] });
     }, port);
-    running.push(() => late.stop());
+    stopAtEnd(late);
     await waitFor(() => recorder.updates.length > 0);
     assert.deepEqual(recorder.updates[0].names, ['late']);
     const connected = all.stats.block(CONTROL_PLANE, 'control_plane.')[CONTROL_PLANE.slot.connected_state];
@@ -150,10 +140,7 @@ describe('state of the world over ADS', () => {
       stream.respond({ typeUrl: clusterUrl, version: '1', nonce: '1', resources: [wrapped] });
     });
     const xds = new XdsSubscriptions(parts(() => plane.port, { ads: ads(false) }));
-    running.push(
-      () => xds.stop(),
-      () => plane.stop(),
-    );
+    stopAtEnd(xds, plane);
     const recorder = new Recorder();
     xds.subscribe(source({ ads: {} }), clusterType, 'cluster_manager.cds.', recorder).start(undefined);
     await waitFor(() => recorder.updates.length === 2);
@@ -171,10 +158,7 @@ describe('delta over ADS', () => {
   test('subscribes, unsubscribes, acknowledges, and tells what it holds after a reconnect', async () => {
     const plane = await ControlPlane.start(() => {});
     const xds = new XdsSubscriptions(parts(() => plane.port, { ads: ads(true) }));
-    running.push(
-      () => xds.stop(),
-      () => plane.stop(),
-    );
+    stopAtEnd(xds, plane);
     const clusters = new Recorder();
     const endpoints = new Recorder();
     xds.subscribe(source({ ads: {} }), clusterType, 'cluster_manager.cds.', clusters).start(undefined);
@@ -244,10 +228,7 @@ describe('REST', () => {
       },
     });
     const subscription = xds.subscribe(config, clusterType, 'cluster_manager.cds.', recorder);
-    running.push(
-      () => subscription.stop(),
-      () => server.close(),
-    );
+    stopAtEnd(subscription, { stop: () => server.close() });
     subscription.start(undefined);
     await waitFor(() => recorder.updates.length >= 2);
     assert.deepEqual(recorder.updates[0], { names: ['a'], removed: [], version: '1' });
@@ -269,7 +250,7 @@ describe('files', () => {
     const xds = new XdsSubscriptions(parts(() => undefined));
     const recorder = new Recorder();
     const subscription = xds.subscribe(source({ path_config_source: { path: file } }), clusterType, 'a.', recorder);
-    running.push(() => subscription.stop());
+    stopAtEnd(subscription);
     subscription.start(undefined);
     await waitFor(() => recorder.updates.length === 1);
     writeFileSync(`${file}.new`, 'resources: [{');
@@ -299,7 +280,7 @@ describe('files', () => {
       path_config_source: { path: path.join(swapped, 'cds.yaml'), watched_directory: { path: folder } },
     });
     const subscription = xds.subscribe(config, clusterType, 'b.', recorder);
-    running.push(() => subscription.stop());
+    stopAtEnd(subscription);
     subscription.start(undefined);
     await waitFor(() => recorder.updates.length === 1);
     make('two');

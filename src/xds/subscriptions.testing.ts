@@ -1,4 +1,5 @@
 /** What tests of the transports share: sources, resources, and a subscriber that notes what it is told. */
+import { after } from 'node:test';
 import { create, fromJson } from '@bufbuild/protobuf';
 import type { envoy } from '../api/envoy_types.ts';
 import { type AnyMessage, messageType, registry } from '../api/registry.ts';
@@ -10,6 +11,16 @@ import type { XdsParts } from './subscription_factory.ts';
 
 export const clusterType = 'envoy.config.cluster.v3.Cluster';
 export const endpointType = 'envoy.config.endpoint.v3.ClusterLoadAssignment';
+
+const running: { stop(): unknown }[] = [];
+after(async () => {
+  for (const each of running) await each.stop();
+});
+
+/** When all tests of the file are over. */
+export function stopAtEnd(...more: readonly { stop(): unknown }[]): void {
+  running.push(...more);
+}
 
 export function source(json: unknown): envoy.config.core.v3.ConfigSource {
   const type = messageType('envoy.config.core.v3.ConfigSource');

@@ -58,6 +58,13 @@ export function parseFormat(text: string, omitEmptyValues = false): { formatter:
   return 'error' in pieces ? pieces : { formatter: new TextFormatter(pieces, omitEmptyValues ? '' : '-') };
 }
 
+/** Throws what validation refuses. */
+export function compileFormat(text: string, omitEmptyValues = false): Formatter {
+  const parsed = parseFormat(text, omitEmptyValues);
+  if ('error' in parsed) throw new Error(parsed.error);
+  return parsed.formatter;
+}
+
 /** The pieces of a format, neighbouring literals joined. */
 export function parsePieces(text: string): FormatPiece[] | FormatError {
   const pieces: FormatPiece[] = [];

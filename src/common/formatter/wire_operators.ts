@@ -20,10 +20,10 @@ const upstream = (count: keyof WireBytes & string): OperatorSpec =>
   counted(({ info }) => (info.upstreamBytes?.[count] as number | undefined) ?? 0);
 
 /** On a TCP connection every byte is payload. */
-/** A TCP connection that got through to a host. */
-const isTunnelled = (info: StreamInfo) =>
-  info.protocol === undefined && info.upstreamBytes === undefined && info.upstreamLocalAddress !== undefined;
 const isTcp = ({ info }: FormatContext) => info.protocol === undefined && info.downstreamBytes === undefined;
+/** One that got through to a host. */
+const isTcpWithHost = (info: StreamInfo) =>
+  info.protocol === undefined && info.upstreamBytes === undefined && info.upstreamLocalAddress !== undefined;
 
 export const wireOperators: OperatorTable = {
   DOWNSTREAM_WIRE_BYTES_RECEIVED: counted((context) =>
@@ -35,10 +35,10 @@ export const wireOperators: OperatorTable = {
   DOWNSTREAM_HEADER_BYTES_RECEIVED: downstream('headerReceived'),
   DOWNSTREAM_HEADER_BYTES_SENT: downstream('headerSent'),
   UPSTREAM_WIRE_BYTES_RECEIVED: counted(({ info }) =>
-    isTunnelled(info) ? info.bytesSent : (info.upstreamBytes?.wireReceived ?? 0),
+    isTcpWithHost(info) ? info.bytesSent : (info.upstreamBytes?.wireReceived ?? 0),
   ),
   UPSTREAM_WIRE_BYTES_SENT: counted(({ info }) =>
-    isTunnelled(info) ? info.bytesReceived : (info.upstreamBytes?.wireSent ?? 0),
+    isTcpWithHost(info) ? info.bytesReceived : (info.upstreamBytes?.wireSent ?? 0),
   ),
   UPSTREAM_HEADER_BYTES_RECEIVED: upstream('headerReceived'),
   UPSTREAM_HEADER_BYTES_SENT: upstream('headerSent'),

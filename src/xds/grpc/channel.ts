@@ -15,7 +15,6 @@ import { localAddress } from '../../common/local_address.ts';
 import { logger } from '../../common/log.ts';
 import { CLUSTER } from '../../common/stats/layouts.ts';
 import { type ControlPlaneHost, type ControlPlanes, type PlaneKeepalive, unixPath } from '../control_plane.ts';
-import { GOOGLE_GRPC } from '../google_grpc.ts';
 
 const log = logger('grpc');
 
@@ -45,6 +44,12 @@ export interface ChannelOptions {
   readonly envoyHeaders: boolean;
 }
 
+/** Who counts the streams of a channel by the gRPC status they end with. */
+export interface StreamCounter {
+  onStreamOpened(): void;
+  onStreamClosed(status: number): void;
+}
+
 export class GrpcChannel {
   private readonly options: ChannelOptions;
   private readonly planes: ControlPlanes;
@@ -52,13 +57,12 @@ export class GrpcChannel {
   /** The connection is over TLS. */
   private secure = false;
   private streams = 0;
-  /** Slots of `grpc.<stat_prefix>.`, where streams are counted. */
-  private readonly counts: Float64Array | undefined;
+  private readonly counter: StreamCounter | undefined;
 
-  constructor(options: ChannelOptions, planes: ControlPlanes, counts?: Float64Array) {
+  constructor(options: ChannelOptions, planes: ControlPlanes, counter?: StreamCounter) {
     this.options = options;
     this.planes = planes;
-    this.counts = counts;
+    this.counter = counter;
   }
 
   /** Opens a stream; undefined when the cluster has no host to connect to at present. */
@@ -67,7 +71,7 @@ export class GrpcChannel {
     this.session ??= this.connect();
     if (this.session === undefined) return undefined;
     this.streams++;
-    if (this.counts !== undefined) this.counts[GOOGLE_GRPC.slot.streams_total]++;
+    this.counter?.onStreamOpened();
     return new ChannelStream(this.session, this.headers(method), callbacks, (status) => this.onStreamGone(status));
   }
 
@@ -94,9 +98,7 @@ export class GrpcChannel {
 
   /** A channel without streams keeps no connection. */
   private onStreamGone(status: number): void {
-    if (this.counts !== undefined && status <= GrpcStatus.Unauthenticated) {
-      this.counts[GOOGLE_GRPC.slot.streams_closed_0 + status]++;
-    }
+    this.counter?.onStreamClosed(status);
     if (--this.streams > 0) return;
     this.session?.close();
     this.session = undefined;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { frameMessage } from '../../../native-free/grpc/message_framing.ts';
 import { ControlPlane, type SotwRequest } from '../../../test/support/control_plane.ts';
@@ -17,14 +17,10 @@ import {
   parts,
   Recorder,
   source,
+  stopAtEnd,
 } from '../subscriptions.testing.ts';
 
 const clusterUrl = `type.googleapis.com/${clusterType}`;
-
-const running: (() => unknown)[] = [];
-after(async () => {
-  for (const stop of running) await stop();
-});
 
 test('the back-off doubles from 500 ms to 30 s, anywhere below its bound, and begins anew after a success', () => {
   const most = new BackOff(500, 30_000, () => 0.999_999);
@@ -40,10 +36,7 @@ test('rate_limit_settings: requests beyond the bucket wait, are counted, and go 
   const limited = { ...ads(false), rateLimitSettings: { maxTokens: 2, fillRate: 0.5 } } as never;
   const all = parts(() => plane.port, { ads: limited });
   const xds = new XdsSubscriptions(all);
-  running.push(
-    () => xds.stop(),
-    () => plane.stop(),
-  );
+  stopAtEnd(xds, plane);
   const slots = all.stats.block(CONTROL_PLANE, 'control_plane.');
   const { slot } = CONTROL_PLANE;
   const eds = xds.subscribe(source({ ads: {} }), endpointType, 'cluster.a.', new Recorder());
@@ -77,10 +70,7 @@ function wrapped(name: string, seconds: number, message?: AnyMessage): AnyMessag
 test('heartbeats keep what would expire, also beside other resources; without them it goes', async () => {
   const plane = await ControlPlane.start(() => {});
   const xds = new XdsSubscriptions(parts(() => plane.port, { ads: ads(false) }));
-  running.push(
-    () => xds.stop(),
-    () => plane.stop(),
-  );
+  stopAtEnd(xds, plane);
   const recorder = new Recorder();
   xds.subscribe(source({ ads: {} }), clusterType, 'cluster_manager.cds.', recorder).start(undefined);
   await waitFor('the request', () => plane.streams[0]?.requests.length === 1);
@@ -106,10 +96,7 @@ test('heartbeats keep what would expire, also beside other resources; without th
 test('what is sent of another type than was asked for is not taken', async () => {
   const plane = await ControlPlane.start(() => {});
   const xds = new XdsSubscriptions(parts(() => plane.port, { ads: ads(false) }));
-  running.push(
-    () => xds.stop(),
-    () => plane.stop(),
-  );
+  stopAtEnd(xds, plane);
   const recorder = new Recorder();
   xds.subscribe(source({ ads: {} }), clusterType, 'cluster_manager.cds.', recorder).start(undefined);
   await waitFor('the request', () => plane.streams[0]?.requests.length === 1);
@@ -136,10 +123,7 @@ test('a control plane of the second API is asked in its own terms', async () => 
     const xds = new XdsSubscriptions(
       parts(() => plane.port, { ads: { ...ads(delta), transportApiVersion: v2 } as never }),
     );
-    running.push(
-      () => xds.stop(),
-      () => plane.stop(),
-    );
+    stopAtEnd(xds, plane);
     const recorder = new Recorder();
     xds.subscribe(source({ ads: {} }), clusterType, 'cluster_manager.cds.', recorder).start(undefined);
     await waitFor('the update', () => recorder.updates.length === 1);
@@ -164,10 +148,7 @@ test('what cannot be read ends the stream with INTERNAL, and the next one asks a
   });
   const all = parts(() => plane.port, { ads: ads(false) });
   const xds = new XdsSubscriptions(all);
-  running.push(
-    () => xds.stop(),
-    () => plane.stop(),
-  );
+  stopAtEnd(xds, plane);
   const recorder = new Recorder();
   xds.subscribe(source({ ads: {} }), clusterType, 'cluster_manager.cds.', recorder).start(undefined);
   await waitFor('the answer', () => recorder.updates.length > 0);

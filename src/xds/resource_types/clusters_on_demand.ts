@@ -1,6 +1,6 @@
 /** Control path, step 3: ODCDS: clusters that are asked for when a request is to go to one that is not there (the on_demand filter). */
 import type { envoy } from '../../api/envoy_types.ts';
-import { decode } from '../../api/registry.ts';
+import { readSource } from '../../common/on_demand_source.ts';
 import type { DecodedResource, Rejection, Subscription, SubscriptionFactory } from '../subscription.ts';
 import type { ClusterTarget } from './clusters.ts';
 import { validateResources } from './validate.ts';
@@ -74,8 +74,7 @@ export class OnDemandClusters {
     const made: Source = { asked: new Set(), subscription: undefined };
     source = made;
     this.sources.set(from, made);
-    const bytes = Buffer.from(from, 'base64');
-    const config = decode('envoy.config.core.v3.ConfigSource', bytes) as unknown as ConfigSource;
+    const config = readSource(from);
     // Each name has its own time.
     const patient = { ...config, initialFetchTimeout: { seconds: 0n, nanos: 0 } } as ConfigSource;
     made.subscription = this.parts.subscriptions().subscribe(patient, clusterType, prefix, {

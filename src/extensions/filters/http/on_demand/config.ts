@@ -1,6 +1,6 @@
 /** envoy.filters.http.on_demand: what configuration needs to know of it. */
-import { ApiConfigSource_ApiType } from '../../../../api/enums.ts';
 import type { envoy } from '../../../../api/envoy_types.ts';
+import { canAskByName } from '../../../../common/on_demand_source.ts';
 import type { ConfigErrors, ExtensionFactory } from '../../../../spi/extension.ts';
 
 /** `OnDemand`, and `PerRouteConfig` of a route, which has the same field. */
@@ -21,10 +21,8 @@ export const factory: ExtensionFactory = {
   load: () => import('./filter.ts'),
 };
 
-/** What is asked for by name has no other protocol. */
 function validate(message: unknown, errors: ConfigErrors): void {
-  const source = (message as OnDemand).odcds?.source?.configSourceSpecifier;
-  if (source === undefined || source.case === 'ads') return;
-  if (source.case === 'apiConfigSource' && source.value.apiType === ApiConfigSource_ApiType.DELTA_GRPC) return;
+  const source = (message as OnDemand).odcds?.source;
+  if (source?.configSourceSpecifier.case === undefined || canAskByName(source)) return;
   errors.error('odcds.source', 'clusters on demand come over DELTA_GRPC or ads');
 }

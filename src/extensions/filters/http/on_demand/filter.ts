@@ -1,6 +1,6 @@
 /** envoy.filters.http.on_demand: holds a request whose virtual host (VHDS) or cluster (ODCDS) is not there while it is asked for. */
-import { encode } from '../../../../api/registry.ts';
 import { durationMs } from '../../../../common/duration.ts';
+import { writeSource } from '../../../../common/on_demand_source.ts';
 import {
   type DecoderFilterCallbacks,
   HeadersStatus,
@@ -73,9 +73,8 @@ const create: HttpFilterFactory = (config, context) => {
     if (odcds?.source === undefined) return undefined;
     let source = sources.get(each);
     if (source === undefined) {
-      const bytes = encode('envoy.config.core.v3.ConfigSource', odcds.source);
       const timeout = durationMs(odcds.timeout as never) ?? defaultTimeout;
-      source = { from: Buffer.from(bytes).toString('base64'), timeout };
+      source = { from: writeSource(odcds.source), timeout };
       sources.set(each, source);
     }
     return source;
